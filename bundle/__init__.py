@@ -1,0 +1,1 @@
+"""What a person runs around a workflow: `python -m bundle VERB`."""

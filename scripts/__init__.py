@@ -1,0 +1,1 @@
+"""What runs inside a workflow: the package that configs name in `_target_`."""
