@@ -1,0 +1,134 @@
+"""Order and randomness of training as pure functions of (seed, epoch, index), so that a resumed run is the same run."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+from monai.data import Dataset
+from monai.transforms import Compose, Randomizable
+from torch.utils.data import Sampler
+
+from scripts.errors import CxrError
+
+logger = logging.getLogger(__name__)
+
+
+class StudyDataset(Dataset):
+    """MONAI Dataset whose random transforms are seeded by (seed, epoch, index), and that outlives an unreadable file.
+
+    A sample then depends neither on the number of workers or ranks nor on what was drawn before it. The index may carry the
+    epoch: `EpochSampler` gives `epoch * len(dataset) + index`, and a plain index means epoch 0.
+
+    Args:
+        data: MONAI items; see `scripts.data.study_items`.
+        transform: the preprocessing, usually a Compose.
+        seed: of the random transforms.
+        replace_unreadable: True takes the next readable item in place of an unreadable one, and reports it once (training).
+            False raises (evaluation, where a silent replacement would be a wrong result).
+    """
+
+    def __init__(
+        self, data: Sequence[dict[str, Any]], transform: Any = None, seed: int = 0, replace_unreadable: bool = False
+    ) -> None:
+        if len(data) == 0:
+            raise CxrError("The data list is empty: no image is left for this split. Look at audit.json, or choose another split.")
+        super().__init__(data=data, transform=transform)
+        self.seed = seed
+        self.replace_unreadable = replace_unreadable
+        self.unreadable: set[int] = set()
+
+    def __getitem__(self, key: int) -> Any:  # type: ignore[override]
+        epoch, index = divmod(int(key), len(self))
+        for step in range(len(self)):
+            candidate = (index + step) % len(self)
+            if candidate in self.unreadable:
+                continue
+            self._seed_transforms(epoch, candidate)
+            try:
+                return self._transform(candidate)
+            except Exception as error:
+                if not self.replace_unreadable:
+                    raise
+                self.unreadable.add(candidate)
+                logger.warning("Row %d is unreadable and left out of training: %s", candidate, first_line(error))
+        raise CxrError(f"None of the {len(self)} images of the data list can be read; the log has the reason for each.")
+
+    def _seed_transforms(self, epoch: int, index: int) -> None:
+        if isinstance(self.transform, (Compose, Randomizable)):
+            seed = np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)[0]
+            self.transform.set_random_state(seed=int(seed))
+
+
+def first_line(error: BaseException) -> str:
+    """First line of the innermost cause; MONAI wraps each error of a transform in a RuntimeError of its own."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+class EpochSampler(Sampler[int]):
+    """Shuffled indices that carry the epoch, split over ranks, and that can start in the middle of an epoch.
+
+    The trainer's `ResumeAndSave` handler sets `epoch` (counted from 0) and `start` before each epoch. All ranks get the
+    same number of full batches; the rest of the shuffled order (less than one batch a rank) is left out of that epoch.
+
+    Args:
+        dataset: only its length is used.
+        batch_size: of one rank.
+        seed: of the shuffle.
+        shuffle: False keeps the order.
+        rank, world_size: None asks `ignite.distributed`.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        batch_size: int,
+        seed: int = 0,
+        shuffle: bool = True,
+        rank: int | None = None,
+        world_size: int | None = None,
+    ) -> None:
+        self.size = len(dataset)
+        self.seed = seed
+        self.shuffle = shuffle
+        self.rank = idist.get_rank() if rank is None else rank
+        self.world_size = idist.get_world_size() if world_size is None else world_size
+        # A set smaller than one batch of all ranks is one smaller batch, not an empty epoch.
+        self.batch_size = max(1, min(batch_size, self.size // self.world_size))
+        self.epoch = 0
+        self.start = 0
+
+    @property
+    def batches(self) -> int:
+        """Batches of a full epoch on each rank."""
+        return max(1, self.size // (self.batch_size * self.world_size))
+
+    def __len__(self) -> int:
+        return (self.batches - self.start) * self.batch_size
+
+    def __iter__(self) -> Iterator[int]:
+        order = torch.arange(self.size)
+        if self.shuffle:
+            generator = torch.Generator().manual_seed(self.seed + self.epoch)
+            order = torch.randperm(self.size, generator=generator)
+        # A global batch is a run of the order, and each rank takes its slice of it: more ranks see the same global batches.
+        global_batch = self.batch_size * self.world_size
+        for batch in range(self.start, self.batches):
+            first = batch * global_batch + self.rank * self.batch_size
+            for index in order[first : first + self.batch_size].tolist():
+                yield self.epoch * self.size + index
+
+
+def shard(data: Sequence[dict[str, Any]], rank: int | None = None, world_size: int | None = None) -> list[dict[str, Any]]:
+    """The rank's contiguous part of an evaluation list: every item once, none repeated to fill up."""
+    rank = idist.get_rank() if rank is None else rank
+    world_size = idist.get_world_size() if world_size is None else world_size
+    size = math.ceil(len(data) / world_size)
+    return list(data[rank * size : (rank + 1) * size])

@@ -1,0 +1,94 @@
+"""The weights of the best validation, and an early end when it no longer gets better."""
+
+from __future__ import annotations
+
+import logging
+import math
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import torch
+from ignite.engine import Engine, Events
+
+from scripts.engine.atomic import save_atomically
+from scripts.engine.state import unwrap
+
+logger = logging.getLogger(__name__)
+
+
+class KeepBest:
+    """Saves the weights of the best validation; ends the training after `patience` validations without a better one.
+
+    Writes plain state dicts that load strictly under `weights_only=True`: `encoder_path` holds the encoder alone (the
+    bundle's `network_def`), `network_path` the whole trained module.
+
+    Args:
+        evaluator: the validation engine, whose `state.metrics[metric]` is watched; larger is better.
+        metric: name of the key metric.
+        network: the whole trained module; its `encoder` goes to `encoder_path`.
+        encoder_path, network_path: files to write, usually `models/model.pt` and `models/pretraining.pt`.
+        patience: validations to wait for a better one; 0 never ends early.
+        min_delta: least improvement that counts.
+    """
+
+    def __init__(
+        self,
+        evaluator: Engine,
+        metric: str,
+        network: torch.nn.Module,
+        encoder_path: str | Path,
+        network_path: str | Path,
+        patience: int = 0,
+        min_delta: float = 0.0,
+    ) -> None:
+        self.evaluator = evaluator
+        self.metric = metric
+        self.network = network
+        self.encoder_path = Path(encoder_path)
+        self.network_path = Path(network_path)
+        self.patience = patience
+        self.min_delta = min_delta
+        self.best = -math.inf
+        self.best_epoch = 0
+        self.waited = 0
+
+    def attach(self, engine: Engine) -> None:
+        """Registers on the trainer and, through it, on the evaluator; list it after `ResumeAndSave`."""
+        self._trainer = engine
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+        self.evaluator.add_event_handler(Events.COMPLETED, self.compare)
+
+    def compare(self, evaluator: Engine) -> None:
+        """Looks at the last validation."""
+        value = float(evaluator.state.metrics.get(self.metric, math.nan))
+        if value > self.best + self.min_delta:
+            self.best, self.best_epoch, self.waited = value, self._trainer.state.epoch, 0
+            self.save()
+            return
+        self.waited += 1
+        if self.patience and self.waited >= self.patience:
+            logger.info("No better %s for %d validations: ending at epoch %d.", self.metric, self.waited, self._trainer.state.epoch)
+            self._trainer.terminate()
+
+    def finish(self, engine: Engine) -> None:
+        """Keeps the last weights when no validation ever gave a number (no validation set)."""
+        if self.best == -math.inf:
+            self.best_epoch = engine.state.epoch
+            self.save()
+        logger.info("Best %s %.4f at epoch %d; weights in %s.", self.metric, self.best, self.best_epoch, self.encoder_path)
+
+    def save(self) -> None:
+        """Writes both files on rank 0."""
+        if idist.get_rank() == 0:
+            network = unwrap(self.network)
+            save_atomically(network.get_submodule("encoder").state_dict(), self.encoder_path)
+            save_atomically(network.state_dict(), self.network_path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run has to remember."""
+        return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        self.best, self.best_epoch, self.waited = (state_dict[k] for k in ("best", "best_epoch", "waited"))

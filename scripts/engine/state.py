@@ -1,0 +1,184 @@
+"""Resume and save: the whole state of a run in one file, exact to the bit on CPU."""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import threading
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from torch.nn.parallel import DistributedDataParallel
+
+from scripts.data.sampling import EpochSampler
+from scripts.engine.atomic import save_atomically
+from scripts.errors import CxrError
+
+logger = logging.getLogger(__name__)
+
+
+class Stateful(Protocol):
+    """Anything whose state goes into the checkpoint: optimizer, schedule, early stop, history, tracking."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
+
+
+class ResumeAndSave:
+    """Handler for the trainer that saves the run's state and, with `resume`, goes on from it.
+
+    Saved after each epoch, every `every_minutes` within one, and on SIGTERM or SIGUSR1 (what a scheduler sends before it takes
+    a machine away; the run then ends in good order). Written on rank 0, atomically. The order of the data and its
+    augmentation are functions of seed, epoch and index (`scripts.data.sampling`), so nothing of the loader needs saving.
+
+    Args:
+        path: the checkpoint, e.g. `models/checkpoint.pt`. Plain tensors and numbers; loads under `weights_only=True`.
+        network: the whole trained module (frozen language models are not part of it).
+        sampler: gets the epoch, and after a resume within an epoch the batch to start from.
+        parts: further parts of the run by name, each with `state_dict` and `load_state_dict`.
+        resume: True goes on from `path` when it is there; False starts anew (and a federated client starts each round so).
+        every_minutes: least time between two saves within an epoch.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        network: torch.nn.Module,
+        sampler: EpochSampler,
+        parts: dict[str, Stateful],
+        resume: bool = False,
+        every_minutes: float = 10.0,
+    ) -> None:
+        self.path = Path(path)
+        self.network = network
+        self.sampler = sampler
+        self.parts = parts
+        self.resume = resume
+        self.every_seconds = 60 * every_minutes
+        self._saved_at = time.monotonic()
+        self._stop_signal: int | None = None
+
+    def attach(self, engine: Engine) -> None:
+        """Registers on the trainer; list it first, so that the other handlers see the resumed state."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
+
+    def start(self, engine: Engine) -> None:
+        """Resumes if asked, then registers the saving, which has to come after every other handler of the same event."""
+        if self.resume and self.path.is_file():
+            self.load(engine)
+        elif self.resume:
+            logger.warning("Nothing to resume: %s is not there. Starting from the beginning.", self.path)
+        self._saved_at = time.monotonic()
+        if not engine.has_event_handler(self.finish_epoch, Events.EPOCH_COMPLETED):
+            engine.add_event_handler(Events.ITERATION_COMPLETED, self.finish_iteration)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
+        if threading.current_thread() is threading.main_thread():
+            for name in ("SIGTERM", "SIGUSR1"):
+                if hasattr(signal, name):
+                    signal.signal(getattr(signal, name), self._on_signal)
+
+    def start_epoch(self, engine: Engine) -> None:
+        """Points the sampler at the epoch, and at the batch within it that a resumed run has reached."""
+        length = engine.state.epoch_length
+        assert length is not None
+        self.sampler.epoch = engine.state.epoch - 1
+        self.sampler.start = engine.state.iteration - self.sampler.epoch * length
+        if not 0 <= self.sampler.start < self.sampler.batches:
+            self.sampler.start = 0
+
+    def finish_iteration(self, engine: Engine) -> None:
+        """Saves within an epoch when it is time, and ends the run on a signal."""
+        if self._stop_signal is not None:
+            self.save(engine)
+            logger.warning("Stopped by signal %d; go on with --resume true.", self._stop_signal)
+            engine.terminate()
+        elif time.monotonic() - self._saved_at > self.every_seconds:
+            self.save(engine)
+
+    def finish_epoch(self, engine: Engine) -> None:
+        """Saves after an epoch, validation and schedules included."""
+        self.sampler.start = 0
+        self.save(engine)
+
+    def save(self, engine: Engine) -> None:
+        """Writes the checkpoint on rank 0."""
+        self._saved_at = time.monotonic()
+        if idist.get_rank() != 0:
+            return
+        state = {
+            "iteration": engine.state.iteration,
+            "epoch_length": engine.state.epoch_length,
+            "network": unwrap(self.network).state_dict(),
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "random": random_state(),
+        }
+        save_atomically(state, self.path)
+
+    def load(self, engine: Engine) -> None:
+        """Puts the state of `path` into the run.
+
+        Raises:
+            CxrError: the checkpoint is of another network, or of an epoch of another length (other data or batch size).
+        """
+        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        if state["epoch_length"] != engine.state.epoch_length:
+            raise CxrError(
+                f"{self.path} was saved with {state['epoch_length']} batches an epoch and this run has "
+                f"{engine.state.epoch_length}: same data, batch_size and number of ranks are needed to resume."
+            )
+        try:
+            unwrap(self.network).load_state_dict(state["network"])
+            for name, part in self.parts.items():
+                part.load_state_dict(state["parts"][name])
+        except (RuntimeError, KeyError, ValueError) as error:
+            raise CxrError(
+                f"{self.path} belongs to another setting ({str(error).splitlines()[0]}). Start with --resume false or another ckpt_dir."
+            ) from error
+        set_random_state(state["random"])
+        engine.state.iteration = state["iteration"]
+        engine.state.epoch = state["iteration"] // state["epoch_length"]
+        # Ignite counts the batches of a resumed epoch from here.
+        engine._init_iter = state["iteration"] % state["epoch_length"]
+        logger.info("Resumed %s at epoch %d, iteration %d.", self.path, engine.state.epoch, engine.state.iteration)
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self._stop_signal = number
+
+
+def unwrap(network: torch.nn.Module) -> torch.nn.Module:
+    """The module inside DistributedDataParallel, so that saved keys carry no `module.`."""
+    return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+def random_state() -> dict[str, Any]:
+    """State of Python's, numpy's and torch's generators in plain types (`weights_only` refuses numpy arrays)."""
+    version, internal, gauss = random.getstate()
+    name, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    state: dict[str, Any] = {
+        "python": [version, list(internal), gauss],
+        "numpy": [name, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, cached],
+        "torch": torch.get_rng_state(),
+    }
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    return state
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Inverse of `random_state`."""
+    version, internal, gauss = state["python"]
+    random.setstate((version, tuple(internal), gauss))
+    name, keys, position, has_gauss, cached = state["numpy"]
+    np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
+    torch.set_rng_state(state["torch"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
