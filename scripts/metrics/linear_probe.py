@@ -1,0 +1,251 @@
+"""Linear probe: what a logistic regression on frozen features tells, class by class, with patient-wise intervals."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+from sklearn.preprocessing import StandardScaler
+
+from scripts.errors import CxrError
+from scripts.metrics.bootstrap import (
+    Difference,
+    Groups,
+    auroc,
+    paired_difference,
+    patient_weights,
+    percentile_interval,
+    weighted_auroc,
+)
+
+Policy = Literal["ignore", "zeros", "ones"]
+Array = NDArray[Any]
+Parts = list[tuple[Array, Array]]  # pairs of boolean masks [n]: fit on the first, score the second
+
+
+@dataclass(frozen=True)
+class ProbeRow:
+    """One class (or the macro average): AUROC with its 95 % interval, or the reason why there is none."""
+
+    name: str
+    auroc: float | None
+    lo: float | None
+    hi: float | None
+    positives: int
+    n: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """A probe's rows, and the scores behind them (`[n, c]`, NaN = not scored), so that two probes can be compared."""
+
+    rows: tuple[ProbeRow, ...]
+    macro: ProbeRow
+    scores: Array
+    labels: Array
+    groups: Array
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and texts for JSON, tables and figures: {"rows": [...], "macro": {...}}."""
+        return {"rows": [asdict(row) for row in self.rows], "macro": asdict(self.macro)}
+
+
+def resolve_labels(labels: ArrayLike, uncertain: Policy = "ignore", unknown: Policy = "ignore") -> Array:
+    """Apply the label policies to `[n, c]` labels of 1, 0, -1 (uncertain) and NaN (unknown).
+
+    `ignore` leaves an entry out (NaN), `zeros` and `ones` decide it (CheXpert's U-Zeros and U-Ones).
+    """
+    table = np.array(labels, dtype=np.float64)
+    table = table[:, None] if table.ndim == 1 else table
+    odd = ~np.isin(table, (-1, 0, 1)) & ~np.isnan(table)
+    if odd.any():
+        raise CxrError(
+            f"A label must be 1, 0, -1 (uncertain) or empty, got {table[odd][0]:g} in column {np.argwhere(odd)[0][1]}."
+        )
+    value = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0}
+    for option, policy in (("uncertain", uncertain), ("unknown", unknown)):
+        if policy not in value:
+            raise CxrError(f"Label policy {option}={policy!r} is not one of {', '.join(value)}.")
+    # Both masks come first: an ignored uncertain label must not be taken for an unknown one.
+    doubtful, missing = table == -1, np.isnan(table)
+    table[doubtful], table[missing] = value[uncertain], value[unknown]
+    return table
+
+
+def probe_cv(
+    features: ArrayLike,
+    labels: ArrayLike,
+    groups: Groups,
+    names: Sequence[str],
+    *,
+    folds: int | ArrayLike = 5,
+    uncertain: Policy = "ignore",
+    unknown: Policy = "ignore",
+    c: float = 0.01,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> ProbeResult:
+    """Cross-validated probe; the out-of-fold scores of all folds are pooled before the AUROC is taken.
+
+    Args:
+        features: `[n, d]` frozen features.
+        labels: `[n, c]` of 1, 0, -1, NaN.
+        groups: `[n]` patient of each image; no patient is in two folds.
+        names: `[c]` class names.
+        folds: a number (GroupKFold), or `[n]` the fold of each image (as in the study table).
+        uncertain: what -1 counts as.
+        unknown: what NaN counts as.
+        c: inverse regularisation strength of the logistic regression.
+        resamples: bootstrap draws.
+        seed: of the bootstrap.
+    """
+    x, groups = np.asarray(features, dtype=np.float64), np.asarray(groups)
+    if isinstance(folds, int):
+        patients = len(np.unique(groups))
+        if patients < folds:
+            raise CxrError(f"{folds} folds by patient need at least {folds} patients, got {patients}.")
+        fold_of = np.empty(len(groups), dtype=int)
+        for fold, (_, held_out) in enumerate(GroupKFold(folds).split(x, groups=groups)):
+            fold_of[held_out] = fold
+    else:
+        fold_of = np.asarray(folds)
+    parts = [(fold_of != fold, fold_of == fold) for fold in np.unique(fold_of)]
+    return _probe(x, resolve_labels(labels, uncertain, unknown), groups, names, parts, c, resamples, seed)
+
+
+def probe_split(
+    features: ArrayLike,
+    labels: ArrayLike,
+    groups: Groups,
+    names: Sequence[str],
+    train_mask: ArrayLike,
+    test_mask: ArrayLike,
+    *,
+    uncertain: Policy = "ignore",
+    unknown: Policy = "ignore",
+    c: float = 0.01,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> ProbeResult:
+    """Fit on the images of `train_mask` `[n]`, score those of `test_mask` `[n]`; the rest as in `probe_cv`."""
+    x, parts = np.asarray(features, dtype=np.float64), [(np.asarray(train_mask, bool), np.asarray(test_mask, bool))]
+    return _probe(x, resolve_labels(labels, uncertain, unknown), np.asarray(groups), names, parts, c, resamples, seed)
+
+
+def compare_probes(a: ProbeResult, b: ProbeResult, *, resamples: int = 1000, seed: int = 0) -> Difference:
+    """Paired difference `b - a` of the macro AUROC over the classes that both scored, on the same images and draws."""
+    if not np.array_equal(a.groups, b.groups) or not np.array_equal(a.labels, b.labels, equal_nan=True):
+        raise CxrError("Two probes can be compared only on the same images, patients and labels, in the same order.")
+    both = [
+        i for i, (x, y) in enumerate(zip(a.rows, b.rows, strict=True)) if x.auroc is not None and y.auroc is not None
+    ]
+    if not both:
+        raise CxrError("The two probes have no scored class in common.")
+    scored = ~np.isnan(a.scores[:, both]).all(axis=1)
+    everyone = np.ones((1, int(scored.sum())))
+    weights = np.vstack([everyone, patient_weights(a.groups[scored], resamples, seed)])
+    macro_a, macro_b = (
+        _mean_over_classes([_draws(side.labels[scored, i], side.scores[scored, i], weights) for i in both])
+        for side in (a, b)
+    )
+    return paired_difference(float(macro_b[0] - macro_a[0]), macro_a[1:], macro_b[1:])
+
+
+def _probe(
+    x: Array, y: Array, groups: Array, names: Sequence[str], parts: Parts, c: float, resamples: int, seed: int
+) -> ProbeResult:
+    if x.ndim != 2 or not len(x) == len(y) == len(groups) or y.shape[1] != len(names):
+        raise CxrError(
+            f"A linear probe needs features [n, d], labels [n, c], n groups and c names; got {x.shape}, {y.shape}, "
+            f"{len(groups)} and {len(names)}."
+        )
+    if not np.isfinite(x).all():
+        raise CxrError(f"{int((~np.isfinite(x).all(axis=1)).sum())} of {len(x)} feature rows hold NaN or infinity.")
+    for train, test in parts:
+        shared = np.intersect1d(groups[train], groups[test])
+        if len(shared):
+            raise CxrError(
+                f"{len(shared)} patients are both in the training and in the test part of a probe: split by patient."
+            )
+        if not train.any() or not test.any():
+            raise CxrError(
+                f"A probe has {int(train.sum())} training and {int(test.sum())} test images: both need some."
+            )
+    scores, reasons = _fit(x, y, parts, c)
+    tested = np.any([test for _, test in parts], axis=0)
+    weights = patient_weights(groups[tested], resamples, seed)
+    rows, draws = [], []
+    for i, name in enumerate(names):
+        row, drawn = _row(name, y[tested, i], scores[tested, i], reasons[i], weights)
+        rows.append(row)
+        if drawn is not None:
+            draws.append(drawn)
+    return ProbeResult(tuple(rows), _macro(rows, draws, int(tested.sum())), scores, y, groups)
+
+
+def _fit(x: Array, y: Array, parts: Parts, c: float) -> tuple[Array, list[str]]:
+    scores = np.full(y.shape, np.nan)
+    reasons = [""] * y.shape[1]
+    for number, (train, test) in enumerate(parts):
+        scaler = StandardScaler().fit(x[train])
+        fit_x, test_x = scaler.transform(x[train]), scaler.transform(x[test])
+        for i in range(y.shape[1]):
+            known = ~np.isnan(y[train, i])
+            truth = y[train, i][known]
+            if len(np.unique(truth)) < 2:
+                where = f"the training part of fold {number + 1}" if len(parts) > 1 else "the training part"
+                lacking = "known labels" if not len(truth) else "negatives" if truth.any() else "positives"
+                reasons[i] = reasons[i] or f"no {lacking} in {where}"
+                continue
+            with warnings.catch_warnings():
+                # A probe at the iteration limit is a score like another; its ranks no longer move.
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                model = LogisticRegression(C=c, max_iter=1000).fit(fit_x[known], truth)
+            scores[test, i] = model.decision_function(test_x)
+    scores[:, [bool(reason) for reason in reasons]] = np.nan
+    return scores, reasons
+
+
+def _row(name: str, labels: Array, scores: Array, reason: str, weights: Array) -> tuple[ProbeRow, Array | None]:
+    known = ~np.isnan(labels)
+    n, positives = int(known.sum()), int((labels[known] == 1).sum())
+    if not reason and positives in (0, n):
+        lacking = "known labels" if n == 0 else "negatives" if positives else "positives"
+        reason = f"no {lacking} in the test part"
+    if reason:
+        return ProbeRow(name, None, None, None, positives, n, reason), None
+    draws = _draws(labels, scores, weights)
+    return ProbeRow(name, auroc(labels[known], scores[known]), *percentile_interval(draws), positives, n), draws
+
+
+def _draws(labels: Array, scores: Array, weights: Array) -> Array:
+    known = ~np.isnan(labels)
+    return weighted_auroc(labels[known], scores[known], weights[:, known])
+
+
+def _mean_over_classes(draws: list[Array]) -> Array:
+    """`[B]` macro average; a class that a draw lost is left out of it, as an absent one is of the score itself."""
+    table = np.stack(draws)
+    present = ~np.isnan(table)
+    count = present.sum(axis=0)
+    return np.divide(
+        np.where(present, table, 0).sum(axis=0), count, out=np.full(table.shape[1], np.nan), where=count > 0
+    )
+
+
+def _macro(rows: list[ProbeRow], draws: list[Array], n: int) -> ProbeRow:
+    scored = [row.auroc for row in rows if row.auroc is not None]
+    positives = sum(row.positives for row in rows if row.auroc is not None)
+    if not scored:
+        return ProbeRow("macro", None, None, None, positives, n, "no class could be scored")
+    left_out = "" if len(scored) == len(rows) else f"over {len(scored)} of {len(rows)} classes"
+    interval = percentile_interval(_mean_over_classes(draws))
+    return ProbeRow("macro", float(np.mean(scored)), *interval, positives, n, left_out)

@@ -1,0 +1,125 @@
+"""Image-report retrieval against its chance level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import lgamma
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from scripts.errors import CxrError
+from scripts.metrics.bootstrap import Groups, patient_weights, percentile_interval, weighted_mean
+
+CHUNK = 1024  # queries ranked at once, so that memory grows with n and not with n squared
+
+
+def retrieval(
+    image: Tensor,
+    text: Tensor,
+    text_keys: Sequence[str],
+    groups: Groups | None = None,
+    *,
+    ks: Sequence[int] = (1, 5, 10),
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Rank all reports for each image, and all images for each report, by cosine similarity.
+
+    Several images may share one report: every pair with the same text is a hit. Ties are broken at random (by `seed`),
+    so a collapsed model scores chance and not more.
+
+    Args:
+        image: `[n, d]` projections of the images.
+        text: `[n, d]` projections of their reports.
+        text_keys: `[n]` the report or its hash.
+        groups: `[n]` patients, for 95 % intervals over patients drawn with replacement as queries (the gallery stays);
+            None = none.
+        ks: cut-offs; those above n are left out.
+        resamples: bootstrap draws.
+        seed: of ties and draws.
+
+    Returns:
+        {"n", "texts", "image_to_report": {score: {"value", "chance", "lo", "hi"}}, "report_to_image": {…}}. Scores:
+        `p_at_k` share of hits among the first k, `r_at_k` share of queries with a hit among the first k, `mrr`,
+        `median_rank` of the first hit. `chance` is the exact expectation under a random ranking.
+    """
+    if not len(image) == len(text) == len(text_keys):
+        raise CxrError(
+            f"Retrieval got {len(image)} images, {len(text)} reports, {len(text_keys)} report keys: they must pair up."
+        )
+    if len(image) < 2:
+        raise CxrError(f"Retrieval needs at least 2 image-report pairs, got {len(image)}.")
+    names, key = np.unique(np.asarray(text_keys, dtype=str), return_inverse=True)
+    weights = None if groups is None else patient_weights(groups, resamples, seed)
+    cutoffs = [k for k in ks if k <= len(image)]
+    a, b = (normalize(side.detach().float(), dim=1).cpu() for side in (image, text))
+    return {
+        "n": len(image),
+        "texts": len(names),
+        "image_to_report": _direction(a, b, key, cutoffs, weights, seed),
+        "report_to_image": _direction(b, a, key, cutoffs, weights, seed),
+    }
+
+
+def flatten_retrieval(result: dict[str, Any]) -> dict[str, float]:
+    """The values alone, as `image_to_report_p_at_1`, …, for trackers that want a flat dict."""
+    return {
+        f"{way}_{score}": entry["value"]
+        for way in ("image_to_report", "report_to_image")
+        for score, entry in result[way].items()
+    }
+
+
+def _direction(
+    query: Tensor, gallery: Tensor, key: NDArray[Any], ks: list[int], weights: NDArray[np.float64] | None, seed: int
+) -> dict[str, dict[str, float]]:
+    shuffled = np.random.default_rng(seed).permutation(len(gallery))
+    hits_at: dict[int, list[NDArray[Any]]] = {k: [] for k in ks}
+    first: list[NDArray[Any]] = []
+    for start in range(0, len(query), CHUNK):
+        similarity = query[start : start + CHUNK] @ gallery[torch.from_numpy(shuffled)].T
+        order = torch.argsort(similarity, dim=1, descending=True, stable=True).numpy()
+        hit = key[shuffled][order] == key[start : start + CHUNK, None]
+        first.append(hit.argmax(axis=1) + 1)
+        for k in ks:
+            hits_at[k].append(hit[:, :k].sum(axis=1))
+    rank = np.concatenate(first)
+    hits = {k: np.concatenate(parts) for k, parts in hits_at.items()}
+    found = _chance_of_first_hit_by(np.bincount(key)[key], len(gallery))
+    exactly = np.diff(found, prepend=0.0)
+
+    scores: dict[str, dict[str, float]] = {}
+    for k in ks:
+        scores[f"p_at_{k}"] = _score(hits[k] / k, float((np.bincount(key)[key] / len(gallery)).mean()), weights)
+        scores[f"r_at_{k}"] = _score(hits[k] > 0, float(found[k - 1]), weights)
+    scores["mrr"] = _score(1 / rank, float((exactly / np.arange(1, len(found) + 1)).sum()), weights)
+    scores["median_rank"] = {
+        "value": float(np.median(rank)),
+        "chance": float(np.searchsorted(found, 0.5 - 1e-12) + 1),
+    }
+    return scores
+
+
+def _score(values: NDArray[Any], chance: float, weights: NDArray[np.float64] | None) -> dict[str, float]:
+    entry = {"value": float(values.mean()), "chance": chance}
+    return entry if weights is None else entry | percentile_interval(weighted_mean(values, weights))._asdict()
+
+
+def _chance_of_first_hit_by(relevant: NDArray[Any], n: int) -> NDArray[np.float64]:
+    """`[n]` probability that a random ranking of n items has a hit among the first k = 1 … n, mean over the queries.
+
+    A query with r relevant items misses the first k with probability C(n - r, k) / C(n, k).
+    """
+    log_factorial = np.array([lgamma(i + 1) for i in range(n + 1)])
+    k = np.arange(1, n + 1)
+    found = np.zeros(n)
+    for r, count in zip(*np.unique(relevant, return_counts=True), strict=True):
+        rest = np.clip(n - r - k, 0, None)
+        miss = np.exp(log_factorial[n - r] - log_factorial[rest] + log_factorial[n - k] - log_factorial[n])
+        found += count * (1 - np.where(k > n - r, 0.0, miss))
+    return found / len(relevant)

@@ -1,0 +1,87 @@
+"""Retrieval on rankings that can be written down."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import numpy as np
+import pytest
+import torch
+
+from scripts.errors import CxrError
+from scripts.metrics import flatten_retrieval, retrieval
+
+
+def test_perfect_and_reversed_pairs():
+    axes = torch.eye(4)
+    perfect = retrieval(axes, axes, list("abcd"), ks=(1, 2))["image_to_report"]
+    assert perfect["p_at_1"] == {"value": 1, "chance": 0.25}
+    assert perfect["p_at_2"] == {"value": 0.5, "chance": 0.25}  # one report of each: one hit among two
+    assert perfect["r_at_2"] == {"value": 1, "chance": pytest.approx(0.5)}
+    assert perfect["mrr"]["value"] == 1
+    assert perfect["mrr"]["chance"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    assert perfect["median_rank"] == {"value": 1, "chance": 2}
+    worst = retrieval(axes, -axes, list("abcd"), ks=(1,))["image_to_report"]
+    assert worst["mrr"]["value"] == 0.25
+    assert worst["median_rank"]["value"] == 4
+
+
+def test_duplicates_of_one_report_all_count():
+    # Images 0 and 1 share report a; image 1 points at neither, but its nearest report is a's other copy.
+    image = torch.tensor([[1.0, 0, 0], [0.9, 0.1, 0], [0, 0, 1]])
+    text = torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [0, 0, 1]])
+    result = retrieval(image, text, ["a", "a", "b"], ks=(1, 2))
+    assert result["texts"] == 2
+    assert result["image_to_report"]["p_at_1"] == {"value": 1, "chance": pytest.approx((2 + 2 + 1) / 9)}
+    assert result["image_to_report"]["p_at_2"]["value"] == pytest.approx((1 + 1 + 0.5) / 3)
+    # A hit among the first 2 of 3: certain with two copies, 2/3 with one.
+    assert result["image_to_report"]["r_at_2"]["chance"] == pytest.approx((1 + 1 + 2 / 3) / 3)
+
+
+def test_chance_equals_the_mean_of_random_projections():
+    rng = np.random.default_rng(0)
+    keys = [str(k) for k in rng.integers(0, 12, 40)]
+    draws = []
+    for seed in range(300):
+        image, text = torch.randn(2, 40, 64, generator=torch.Generator().manual_seed(seed))
+        result = retrieval(image, text, keys)["image_to_report"]
+        draws.append([result[name]["value"] for name in ("p_at_1", "p_at_5", "r_at_5", "mrr")])
+    chance = [result[name]["chance"] for name in ("p_at_1", "p_at_5", "r_at_5", "mrr")]
+    np.testing.assert_allclose(np.mean(draws, axis=0), chance, atol=0.012)
+
+
+def test_collapsed_projections_score_chance_and_not_one():
+    same = torch.ones(50, 8)
+    result = retrieval(same, same, [str(i) for i in range(50)])["image_to_report"]
+    assert result["p_at_1"]["value"] == pytest.approx(0.02)
+    assert result["median_rank"]["value"] == pytest.approx(25, abs=1)
+
+
+def test_directions_differ():
+    image = torch.tensor([[1.0, 0], [0.9, 0.436]])
+    text = torch.tensor([[1.0, 0], [0.95, 0.1]])
+    result = flatten_retrieval(retrieval(image, text, ["a", "b"], ks=(1,)))
+    assert result["image_to_report_p_at_1"] == 1
+    assert result["report_to_image_p_at_1"] == 0.5
+
+
+def test_interval_over_patients_contains_the_value():
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randn(80, 16, generator=generator)
+    text = image + 1.5 * torch.randn(80, 16, generator=generator)
+    score = retrieval(image, text, [str(i) for i in range(80)], groups=np.arange(80) // 2)["image_to_report"]["p_at_1"]
+    assert 0 < score["lo"] < score["value"] < score["hi"] < 1
+
+
+def test_queries_in_chunks_give_the_same_scores(monkeypatch):
+    image, text = torch.randn(2, 30, 8, generator=torch.Generator().manual_seed(0))
+    keys = [str(i // 2) for i in range(30)]
+    whole = retrieval(image, text, keys)
+    monkeypatch.setattr(import_module("scripts.metrics.retrieval"), "CHUNK", 7)
+    assert retrieval(image, text, keys) == whole
+
+
+@pytest.mark.parametrize(("n", "keys", "message"), [(1, ["a"], "at least 2"), (3, ["a"], "must pair up")])
+def test_unusable_pairs_are_named(n, keys, message):
+    with pytest.raises(CxrError, match=message):
+        retrieval(torch.ones(n, 2), torch.ones(n, 2), keys)
