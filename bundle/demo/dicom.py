@@ -167,8 +167,8 @@ def _set_pixels(ds: Dataset, pixels: NDArray[Any], syntax: UID) -> None:
             if syntax == JPEGBaseline8Bit
             else {"lossless": True, "predictor": 1, "bitspersample": ds.BitsStored}
         )
-        ds.PixelData = encapsulate([imagecodecs.jpeg8_encode(np.ascontiguousarray(pixels), **options)])
+        ds.PixelData = encapsulate([bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(pixels), **options))])
         ds["PixelData"].VR = "OB"
     else:
-        lossy = {"j2k_cr": [JPEG2000_RATIO]} if syntax == JPEG2000 else {}
-        ds.compress(syntax, pixels, generate_instance_uid=False, **lossy)
+        ratio = [JPEG2000_RATIO] if syntax == JPEG2000 else None
+        ds.compress(syntax, pixels, generate_instance_uid=False, j2k_cr=ratio)
