@@ -1,0 +1,107 @@
+"""Train/val/test splits, nested label fractions and folds: by patient, and the same on every machine.
+
+Patients are ordered by a hash of (seed, purpose, patient), so a draw depends neither on the order of rows nor on a
+random generator's version, and the three draws are independent of each other.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from scripts.errors import CxrError
+
+SPLITS = ("train", "val", "test")
+FRACTIONS = (1, 10, 100)
+
+
+def assign_splits(
+    patients: pd.Series, proportions: tuple[float, float, float] = (0.7, 0.1, 0.2), seed: int = 0
+) -> pd.Series:
+    """Split of each row ("train" | "val" | "test"), all rows of a patient alike.
+
+    Args:
+        patients: patient (or group of patients) of each row, length n.
+        proportions: shares of the patients for train, val and test. A share above 0 gets at least one patient where
+            there are enough of them.
+        seed: another seed draws other patients.
+
+    Raises:
+        CxrError: when the shares do not add up to 1.
+    """
+    if min(proportions) < 0 or abs(sum(proportions) - 1) > 1e-6:
+        raise CxrError(f"the split's shares {proportions} must be at least 0 and add up to 1")
+    order = _drawn_order(patients, seed, "split")
+    val, test = (_share(len(order), p) for p in proportions[1:])
+    names = ["test"] * test + ["val"] * val
+    names = (
+        (names + ["train"] * len(order))[: len(order)]
+        if proportions[0]
+        else names + ["val"] * (len(order) - len(names))
+    )
+    return patients.map(dict(zip(order, names, strict=True)))
+
+
+def label_fractions(patients: pd.Series, split: pd.Series, seed: int = 0) -> pd.Series:
+    """Smallest of the nested label fractions (1, 10, 100 %) that holds each training row; <NA> for rows outside train.
+
+    `fraction <= 10` selects the 10 % subset, which contains the 1 % subset. Drawn by patient, at least one patient
+    each.
+    """
+    train = split == "train"
+    order = _drawn_order(patients[train], seed, "fraction")
+    limits = {percent: max(1, round(len(order) * percent / 100)) for percent in FRACTIONS}
+    smallest = {p: next(f for f in FRACTIONS if rank < limits[f]) for rank, p in enumerate(order)}
+    return patients.where(train).map(smallest).astype("Int64")
+
+
+def assign_folds(patients: pd.Series, folds: int = 5, seed: int = 0) -> pd.Series:
+    """Fold of each row, 0 to folds - 1, all rows of a patient alike; sizes differ by at most one patient."""
+    order = _drawn_order(patients, seed, "fold")
+    return patients.map({p: rank % folds for rank, p in enumerate(order)}).astype("Int64")
+
+
+def merge_patients(patients: pd.Series, pixels: pd.Series) -> pd.Series:
+    """Group of each row: patients that share an identical image become one group, named after its first patient.
+
+    Args:
+        patients: patient of each row.
+        pixels: digest of each row's pixels; empty or missing = unknown, which joins nobody.
+    """
+    codes, names = pd.factorize(patients, sort=True)
+    known = (pixels.fillna("") != "").to_numpy()
+    images, _ = pd.factorize(pixels[known])
+    size = len(names) + (images.max() + 1 if len(images) else 0)
+    links = coo_array((np.ones(len(images)), (codes[known], len(names) + images)), shape=(size, size))
+    component = connected_components(links, directed=False)[1][: len(names)]
+    first = pd.Series(names).groupby(component).transform("first").to_numpy()
+    return pd.Series(first[codes], index=patients.index)
+
+
+def check_leakage(table: pd.DataFrame) -> None:
+    """Raise a CxrError that names patients (as they stand in the table) and rows when a patient is in two splits."""
+    used = table[table["split"].isin(SPLITS)]
+    leaking = used.groupby("patient_id")["split"].nunique().loc[lambda n: n > 1].index
+    if len(leaking):
+        rows = used.index[used["patient_id"] == leaking[0]].tolist()
+        raise CxrError(
+            f"{len(leaking)} patient(s) are in more than one split, for example {leaking[0]} in rows {rows[:6]} "
+            f"({', '.join(used.loc[rows, 'split'].unique())}). "
+            "Correct the split column, or leave it out to have one drawn by patient."
+        )
+
+
+def _share(count: int, proportion: float) -> int:
+    """Whole patients for a share: at least one for a share above 0, unless there are fewer than three patients."""
+    return max(round(count * proportion), int(proportion > 0 and count > 2))
+
+
+def _drawn_order(patients: pd.Series, seed: int, purpose: str) -> list:
+    def key(patient: object) -> bytes:
+        return hashlib.blake2b(f"{seed}/{purpose}/{patient}".encode()).digest()
+
+    return sorted(patients.dropna().unique(), key=key)
