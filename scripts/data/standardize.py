@@ -1,0 +1,161 @@
+"""The standard image: one square picture in [0, 1], the same for every source, window, bit depth and road."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from numpy.typing import NDArray
+
+from scripts.data.geometry import Letterbox, resize, resize_valid
+from scripts.errors import CxrError
+
+Quantize = Literal["uint8", "uint16"]
+PERCENTILES = (0.5, 99.5)
+
+
+def standardize(
+    image: NDArray[Any],
+    size: int,
+    dtype: Quantize | None = "uint8",
+    percentiles: tuple[float, float] = PERCENTILES,
+    padding: float = float("nan"),
+) -> NDArray[Any]:
+    """Letterbox a radiograph and scale it by robust percentiles: what `prepare` stores and training reads.
+
+    Args:
+        image: `(H, W)`, or channel first `(1|2|3|4, H, W)` (grey, grey + alpha, RGB, RGBA) made grey by its luminance.
+        size: side S of the square.
+        dtype: integer type of the result, spread over its whole range; None = float32 in [0, 1].
+        percentiles: the two that become 0 and 1; counted over image pixels, not over the letterbox or padding.
+        padding: value that marks pixels without image (the reader's `meta["padding"]`); they, like NaN, become 0.
+
+    Returns:
+        `(S, S)`. An image without contrast is 0 everywhere.
+    """
+    grey = luminance(image)
+    square, inside = _letterbox(grey, np.isfinite(grey) & (grey != np.float32(padding)), size)
+    low, high = _range(square[inside], percentiles)
+    if low < high:
+        square = np.clip((square - low) / (high - low), 0, 1)
+        square[~inside] = 0
+    else:
+        square = np.zeros_like(square)
+    if dtype is None:
+        return square
+    return np.rint(square * np.float32(np.iinfo(dtype).max)).astype(dtype)
+
+
+def luminance(image: NDArray[Any]) -> NDArray[np.float32]:
+    """Grey `(H, W)` float32 of an image `(H, W)` or channel first `(1|2|3|4, H, W)`; an alpha channel is dropped."""
+    image = np.asarray(image, dtype=np.float32)
+    if image.ndim == 3 and image.shape[0] in (1, 2):
+        image = image[0]
+    elif image.ndim == 3 and image.shape[0] in (3, 4):
+        image = cv2.cvtColor(np.ascontiguousarray(np.moveaxis(image[:3], 0, -1)), cv2.COLOR_RGB2GRAY)
+    if image.ndim != 2 or 0 in image.shape:
+        raise CxrError(f"expected one radiograph as (H, W) or (1|3, H, W), got an array of {image.shape}")
+    return np.ascontiguousarray(image)
+
+
+class StandardizeRadiographd(MapTransform):
+    """Loaded image of any source to the standard image `(1, S, S)`, float32 in [0, 1].
+
+    Takes what LoadImaged + EnsureChannelFirstd give for DICOM, PNG, JPEG and stored images, and what MONAI Deploy gives
+    in their place: a volume of depth one, `(W, H, 1)` or `(1, W, H, 1)`. A stored image (or the transform's own output)
+    is recognised by its meta dict and only divided by its maximum, so the raw road and the store give the same bits.
+
+    Args:
+        keys: keys of the images.
+        size: side S.
+        quantize: round as a store of this type does; None keeps every grey level.
+        percentiles: see `standardize`.
+        allow_missing_keys: see MapTransform.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        size: int,
+        quantize: Quantize | None = "uint8",
+        percentiles: Sequence[float] = PERCENTILES,
+        allow_missing_keys: bool = False,
+    ) -> None:
+        super().__init__(keys, allow_missing_keys)
+        self.size = size
+        self.quantize = quantize
+        self.percentiles = (float(percentiles[0]), float(percentiles[1]))
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        result = dict(data)
+        for key in self.key_iterator(result):
+            result[key] = self._one(result[key])
+        return result
+
+    def _one(self, image: torch.Tensor | NDArray[Any]) -> MetaTensor:
+        meta = dict(image.meta) if isinstance(image, MetaTensor) else {}
+        array = image.numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
+        if meta.get("standardized"):
+            return self._stored(array, meta)
+        if array.ndim in (3, 4) and array.shape[-1] == 1:
+            array = np.swapaxes(array[..., 0], -1, -2)
+        array = luminance(array)
+        pixels = standardize(array, self.size, self.quantize, self.percentiles, meta.get("padding", float("nan")))
+        maximum = 1.0 if self.quantize is None else float(np.iinfo(self.quantize).max)
+        affine = np.asarray(meta.get("affine", np.eye(4)), dtype=np.float64) @ _to_image(array.shape, self.size)
+        meta |= {"standardized": True, "maximum": 1.0, "spatial_shape": np.array(pixels.shape), "affine": affine}
+        return _meta_tensor(pixels, maximum, meta)
+
+    def _stored(self, array: NDArray[Any], meta: dict[str, Any]) -> MetaTensor:
+        if array.shape[-2:] != (self.size, self.size):
+            where = meta.get("filename_or_obj", "a stored image")
+            raise CxrError(
+                f"{where} was stored with {array.shape[-1]} pixels a side, but the config asks for {self.size}: "
+                f"set image_size to {array.shape[-1]}, or run prepare again with --size {self.size}"
+            )
+        maximum = float(meta["maximum"])
+        return _meta_tensor(array.reshape(self.size, self.size), maximum, {**meta, "maximum": 1.0})
+
+
+def _letterbox(
+    grey: NDArray[np.float32], valid: NDArray[np.bool_], size: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """The square, and which of its pixels show the image: neither letterbox nor padding."""
+    box = Letterbox(grey.shape[0], grey.shape[1], size)
+    x0, y0, x1, y1 = box.content
+    square, inside = np.zeros((size, size), np.float32), np.zeros((size, size), np.bool_)
+    if valid.all():
+        square[y0:y1, x0:x1], inside[y0:y1, x0:x1] = resize(grey, y1 - y0, x1 - x0), True
+    else:
+        square[y0:y1, x0:x1], inside[y0:y1, x0:x1] = resize_valid(grey, valid, y1 - y0, x1 - x0)
+    return square, inside
+
+
+def _range(content: NDArray[np.float32], percentiles: tuple[float, float]) -> tuple[np.float32, np.float32]:
+    """The grey levels that become 0 and 1; of a picture that is nearly all one level, its darkest and brightest."""
+    if not content.size:
+        return np.float32(0), np.float32(0)
+    low, high = np.percentile(content, percentiles).astype(np.float32)
+    return (low, high) if low < high else (content.min(), content.max())
+
+
+def _to_image(shape: tuple[int, ...], size: int) -> NDArray[np.float64]:
+    """4 x 4 map from array indices (row, column) of the square to those of the `shape` image that it was made of."""
+    x0, y0, x1, y1 = Letterbox(shape[0], shape[1], size).content
+    step = np.array([shape[0] / (y1 - y0), shape[1] / (x1 - x0)])
+    matrix = np.diag([*step, 1.0, 1.0])
+    # Indices count pixel centres, hence the halves.
+    matrix[:2, 3] = (0.5 - np.array([y0, x0])) * step - 0.5
+    return matrix
+
+
+def _meta_tensor(pixels: NDArray[Any], maximum: float, meta: dict[str, Any]) -> MetaTensor:
+    affine = torch.as_tensor(meta.pop("affine", np.eye(4)), dtype=torch.float64)
+    image = torch.from_numpy(pixels.astype(np.float32) / np.float32(maximum))[None]
+    return MetaTensor(image, affine=affine, meta=meta)
