@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from monai.data import Dataset
 from monai.transforms import Compose, Randomizable
-from torch.utils.data import Sampler
+from torch.utils.data import Sampler, Subset
 
 from scripts.errors import CxrError
 
@@ -22,22 +22,25 @@ logger = logging.getLogger(__name__)
 class StudyDataset(Dataset):
     """MONAI Dataset whose random transforms are seeded by (seed, epoch, index), and that outlives an unreadable file.
 
-    A sample then depends neither on the number of workers or ranks nor on what was drawn before it. The index may carry the
+    A sample then depends neither on the number of workers or ranks nor on what was drawn before it. The index may carry
+    the
     epoch: `EpochSampler` gives `epoch * len(dataset) + index`, and a plain index means epoch 0.
 
     Args:
         data: MONAI items; see `scripts.data.study_items`.
         transform: the preprocessing, usually a Compose.
         seed: of the random transforms.
-        replace_unreadable: True takes the next readable item in place of an unreadable one, and reports it once (training).
-            False raises (evaluation, where a silent replacement would be a wrong result).
+        replace_unreadable: True takes the next readable item in place of an unreadable one, and reports it once
+            (training). False raises (evaluation, where a silent replacement would be a wrong result).
     """
 
     def __init__(
         self, data: Sequence[dict[str, Any]], transform: Any = None, seed: int = 0, replace_unreadable: bool = False
     ) -> None:
         if len(data) == 0:
-            raise CxrError("The data list is empty: no image is left for this split. Look at audit.json, or choose another split.")
+            raise CxrError(
+                "The data list is empty: no image is left for this split. Look at audit.json, or choose another split."
+            )
         super().__init__(data=data, transform=transform)
         self.seed = seed
         self.replace_unreadable = replace_unreadable
@@ -118,7 +121,8 @@ class EpochSampler(Sampler[int]):
         if self.shuffle:
             generator = torch.Generator().manual_seed(self.seed + self.epoch)
             order = torch.randperm(self.size, generator=generator)
-        # A global batch is a run of the order, and each rank takes its slice of it: more ranks see the same global batches.
+        # A global batch is a run of the order, and each rank takes its slice of it: more ranks see the same global
+        # batches.
         global_batch = self.batch_size * self.world_size
         for batch in range(self.start, self.batches):
             first = batch * global_batch + self.rank * self.batch_size
@@ -126,9 +130,11 @@ class EpochSampler(Sampler[int]):
                 yield self.epoch * self.size + index
 
 
-def shard(data: Sequence[dict[str, Any]], rank: int | None = None, world_size: int | None = None) -> list[dict[str, Any]]:
-    """The rank's contiguous part of an evaluation list: every item once, none repeated to fill up."""
-    rank = idist.get_rank() if rank is None else rank
-    world_size = idist.get_world_size() if world_size is None else world_size
-    size = math.ceil(len(data) / world_size)
-    return list(data[rank * size : (rank + 1) * size])
+def part_of_rank(dataset: Dataset) -> Dataset | Subset:
+    """This rank's contiguous part of an evaluation set: every item once, none repeated to fill up a batch."""
+    world_size = idist.get_world_size()
+    if world_size == 1:
+        return dataset
+    size = math.ceil(len(dataset) / world_size)
+    first = idist.get_rank() * size
+    return Subset(dataset, range(first, min(first + size, len(dataset))))

@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from scripts.engine.atomic import save_atomically
-from scripts.engine.state import unwrap
+from scripts.engine.state import add_part, unwrap
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class KeepBest:
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer and, through it, on the evaluator; list it after `ResumeAndSave`."""
         self._trainer = engine
+        add_part(engine, "best", self)
         engine.add_event_handler(Events.COMPLETED, self.finish)
         self.evaluator.add_event_handler(Events.COMPLETED, self.compare)
 
@@ -68,7 +69,12 @@ class KeepBest:
             return
         self.waited += 1
         if self.patience and self.waited >= self.patience:
-            logger.info("No better %s for %d validations: ending at epoch %d.", self.metric, self.waited, self._trainer.state.epoch)
+            logger.info(
+                "No better %s for %d validations: ending at epoch %d.",
+                self.metric,
+                self.waited,
+                self._trainer.state.epoch,
+            )
             self._trainer.terminate()
 
     def finish(self, engine: Engine) -> None:
@@ -76,7 +82,9 @@ class KeepBest:
         if self.best == -math.inf:
             self.best_epoch = engine.state.epoch
             self.save()
-        logger.info("Best %s %.4f at epoch %d; weights in %s.", self.metric, self.best, self.best_epoch, self.encoder_path)
+        logger.info(
+            "Best %s %.4f at epoch %d; weights in %s.", self.metric, self.best, self.best_epoch, self.encoder_path
+        )
 
     def save(self) -> None:
         """Writes both files on rank 0."""

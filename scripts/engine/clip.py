@@ -12,12 +12,14 @@ from scripts.errors import CxrError
 
 
 class ClipGradients:
-    """Clips the norm of all gradients together after each backward pass, and stops a run whose loss is no longer a number.
+    """Clips the norm of all gradients together after each backward pass, and stops a run whose loss is no longer a
+    number.
 
     Args:
         parameters: of the module that is trained.
         max_norm: largest norm.
-        patience: this many steps in a row without a finite loss end the run. One alone can be the gradient scaler's search.
+        patience: this many steps in a row without a finite loss end the run. One alone can be the gradient scaler's
+            search.
     """
 
     def __init__(self, network: torch.nn.Module, max_norm: float = 1.0, patience: int = 20) -> None:
@@ -44,6 +46,6 @@ class ClipGradients:
         self.not_finite = 0 if finite else self.not_finite + 1
         if self.not_finite >= self.patience:
             raise CxrError(
-                f"The loss has not been a finite number for {self.patience} steps (iteration {engine.state.iteration}). "
+                f"The loss was no finite number for {self.patience} steps (iteration {engine.state.iteration}). "
                 "Lower learning_rate, or set precision to float32; --resume true goes on from the last checkpoint."
             )

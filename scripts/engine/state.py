@@ -32,19 +32,31 @@ class Stateful(Protocol):
     def load_state_dict(self, state_dict: dict[str, Any]) -> Any: ...
 
 
+def add_part(engine: Engine, name: str, part: Stateful) -> None:
+    """Makes `part` a piece of the trainer's checkpoint; handlers call it in their `attach`, in any order."""
+    parts(engine)[name] = part
+
+
+def parts(engine: Engine) -> dict[str, Stateful]:
+    """The pieces of the trainer's checkpoint by name."""
+    return engine.__dict__.setdefault("checkpoint_parts", {})
+
+
 class ResumeAndSave:
     """Handler for the trainer that saves the run's state and, with `resume`, goes on from it.
 
-    Saved after each epoch, every `every_minutes` within one, and on SIGTERM or SIGUSR1 (what a scheduler sends before it takes
-    a machine away; the run then ends in good order). Written on rank 0, atomically. The order of the data and its
-    augmentation are functions of seed, epoch and index (`scripts.data.sampling`), so nothing of the loader needs saving.
+    Saved after each epoch, every `every_minutes` within one, and on SIGTERM or SIGUSR1 (what a scheduler sends before
+    it takes a machine away; the run then ends in good order). Written on rank 0, atomically. The order of the data and
+    its augmentation are functions of seed, epoch and index (`scripts.data.sampling`), so nothing of the loader needs
+    saving.
 
     Args:
         path: the checkpoint, e.g. `models/checkpoint.pt`. Plain tensors and numbers; loads under `weights_only=True`.
         network: the whole trained module (frozen language models are not part of it).
         sampler: gets the epoch, and after a resume within an epoch the batch to start from.
-        parts: further parts of the run by name, each with `state_dict` and `load_state_dict`.
-        resume: True goes on from `path` when it is there; False starts anew (and a federated client starts each round so).
+        optimizer, lr_scheduler: of the trainer. Handlers with a state of their own join by `add_part`.
+        resume: True goes on from `path` when it is there; False starts anew (and a federated client starts each round
+            so).
         every_minutes: least time between two saves within an epoch.
     """
 
@@ -53,14 +65,15 @@ class ResumeAndSave:
         path: str | Path,
         network: torch.nn.Module,
         sampler: EpochSampler,
-        parts: dict[str, Stateful],
+        optimizer: Stateful,
+        lr_scheduler: Stateful,
         resume: bool = False,
         every_minutes: float = 10.0,
     ) -> None:
         self.path = Path(path)
         self.network = network
         self.sampler = sampler
-        self.parts = parts
+        self.own_parts = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
         self.resume = resume
         self.every_seconds = 60 * every_minutes
         self._saved_at = time.monotonic()
@@ -68,11 +81,14 @@ class ResumeAndSave:
 
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer; list it first, so that the other handlers see the resumed state."""
+        parts(engine).update(self.own_parts)
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
 
     def start(self, engine: Engine) -> None:
-        """Resumes if asked, then registers the saving, which has to come after every other handler of the same event."""
+        """Resumes if asked, then registers the saving, which has to come after every other handler of the same
+        event.
+        """
         if self.resume and self.path.is_file():
             self.load(engine)
         elif self.resume:
@@ -96,18 +112,23 @@ class ResumeAndSave:
             self.sampler.start = 0
 
     def finish_iteration(self, engine: Engine) -> None:
-        """Saves within an epoch when it is time, and ends the run on a signal."""
-        if self._stop_signal is not None:
-            self.save(engine)
-            logger.warning("Stopped by signal %d; go on with --resume true.", self._stop_signal)
-            engine.terminate()
-        elif time.monotonic() - self._saved_at > self.every_seconds:
-            self.save(engine)
+        """Saves within an epoch when it is time, and ends the run on a signal; the last iteration is
+        `finish_epoch`'s.
+        """
+        if engine.state.iteration % engine.state.epoch_length == 0:
+            return
+        if self._stop_signal is not None or time.monotonic() - self._saved_at > self.every_seconds:
+            self._save_and_go_on(engine)
 
     def finish_epoch(self, engine: Engine) -> None:
         """Saves after an epoch, validation and schedules included."""
-        self.sampler.start = 0
+        self._save_and_go_on(engine)
+
+    def _save_and_go_on(self, engine: Engine) -> None:
         self.save(engine)
+        if self._stop_signal is not None:
+            logger.warning("Stopped by signal %d; go on with --resume true.", self._stop_signal)
+            engine.terminate()
 
     def save(self, engine: Engine) -> None:
         """Writes the checkpoint on rank 0."""
@@ -118,9 +139,11 @@ class ResumeAndSave:
             "iteration": engine.state.iteration,
             "epoch_length": engine.state.epoch_length,
             "network": unwrap(self.network).state_dict(),
-            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "parts": {name: part.state_dict() for name, part in parts(engine).items()},
             "random": random_state(),
         }
+        if getattr(engine, "scaler", None) is not None:
+            state["scaler"] = engine.scaler.state_dict()
         save_atomically(state, self.path)
 
     def load(self, engine: Engine) -> None:
@@ -137,16 +160,19 @@ class ResumeAndSave:
             )
         try:
             unwrap(self.network).load_state_dict(state["network"])
-            for name, part in self.parts.items():
+            for name, part in parts(engine).items():
                 part.load_state_dict(state["parts"][name])
         except (RuntimeError, KeyError, ValueError) as error:
             raise CxrError(
-                f"{self.path} belongs to another setting ({str(error).splitlines()[0]}). Start with --resume false or another ckpt_dir."
+                f"{self.path} belongs to another setting ({str(error).splitlines()[0]}). "
+                "Start with --resume false, or choose another ckpt_dir."
             ) from error
+        if "scaler" in state and getattr(engine, "scaler", None) is not None:
+            engine.scaler.load_state_dict(state["scaler"])
         set_random_state(state["random"])
         engine.state.iteration = state["iteration"]
         engine.state.epoch = state["iteration"] // state["epoch_length"]
-        # Ignite counts the batches of a resumed epoch from here.
+        # `run` has already set this to 0 for a fresh start; ignite counts the batches of a resumed epoch from it.
         engine._init_iter = state["iteration"] % state["epoch_length"]
         logger.info("Resumed %s at epoch %d, iteration %d.", self.path, engine.state.epoch, engine.state.iteration)
 

@@ -1,0 +1,47 @@
+"""`python -m bundle VERB`: what a person runs around a workflow."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+
+from scripts.errors import CxrError
+
+# Each verb's module has `add_arguments(parser)` and `main(args) -> exit status`; it is imported only when it is called.
+VERBS = {
+    "demo": ("bundle.demo", "make the demo data: radiograph-like phantoms with reports, as DICOM files"),
+    "prepare": ("bundle.prepare", "read a data set once: study table, image store, text store, audit"),
+    "bench": ("bundle.bench", "measure speed against the named alternatives, side by side"),
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one verb; an error that a person can act on is one or two lines and exit status 1."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    listing = "\n".join(f"  {name:8} {text}" for name, (_, text) in VERBS.items())
+    parser = argparse.ArgumentParser(
+        prog="python -m bundle",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        epilog=f"verbs:\n{listing}\n\npython -m bundle VERB --help tells the rest.",
+    )
+    parser.add_argument("verb", choices=VERBS, metavar="VERB", help="what to do; see below")
+    verb = parser.parse_args(arguments[:1]).verb
+    module = importlib.import_module(VERBS[verb][0])
+    verb_parser = argparse.ArgumentParser(prog=f"python -m bundle {verb}", description=VERBS[verb][1])
+    module.add_arguments(verb_parser)
+    args = verb_parser.parse_args(arguments[1:])
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    try:
+        return int(module.main(args))
+    except CxrError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("Stopped by hand; the same command goes on from here.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

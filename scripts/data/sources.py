@@ -1,0 +1,49 @@
+"""One switch for where the data lies: a folder made by prepare (the fast road), or raw files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from scripts.data.items import raw_items, study_items
+from scripts.data.studies import STUDIES
+from scripts.errors import CxrError
+
+
+def load_items(
+    source: str | Path,
+    split: str | Sequence[str] | None = None,
+    view: str | Sequence[str] | None = None,
+    labels: Sequence[str] | None = None,
+    text: bool = True,
+) -> list[dict[str, Any]]:
+    """MONAI items of `source`.
+
+    Args:
+        source: a folder made by `python -m bundle prepare`; or raw files: a CSV or Parquet file with `image` and `report`,
+            or (with `text=False`) a folder of DICOM, PNG or JPEG files.
+        split, view, labels, text: see `study_items`.
+
+    Raises:
+        CxrError: there is no such source, or it holds nothing that fits.
+    """
+    source = Path(source)
+    if is_prepared(source):
+        return study_items(source, split=split, view=view, labels=labels, text=text)
+    if source.is_file() or (source.is_dir() and not text):
+        return raw_items(source, split=split, view=view, labels=labels, text=text)
+    raise CxrError(
+        f"dataset_dir: {source} is neither a folder made by prepare nor a CSV or Parquet file of images and reports. "
+        "Run: python -m bundle prepare table YOUR.csv OUT --help, or `make train` for the demo data."
+    )
+
+
+def is_prepared(source: str | Path) -> bool:
+    """Whether `source` is a folder made by prepare."""
+    return (Path(source) / STUDIES).is_file()
+
+
+def text_folder(source: str | Path) -> str | None:
+    """Folder of the text store that belongs to a prepared folder; None keeps raw files' embeddings in memory."""
+    return str(Path(source) / "text") if is_prepared(source) else None

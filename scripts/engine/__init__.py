@@ -1,0 +1,26 @@
+"""Ignite handlers and batch preparation: how a run starts, saves, resumes, ends early and is tracked."""
+
+from scripts.engine.batch import PrepareImage, PrepareImageReport
+from scripts.engine.best import KeepBest
+from scripts.engine.clip import ClipGradients
+from scripts.engine.distribute import distribute
+from scripts.engine.embed import EmbedReports
+from scripts.engine.history import History
+from scripts.engine.progress import Progress
+from scripts.engine.state import ResumeAndSave
+from scripts.engine.tracking import Tracking
+from scripts.engine.workflow import start_workflow
+
+__all__ = [
+    "ClipGradients",
+    "EmbedReports",
+    "History",
+    "KeepBest",
+    "PrepareImage",
+    "PrepareImageReport",
+    "Progress",
+    "ResumeAndSave",
+    "Tracking",
+    "distribute",
+    "start_workflow",
+]

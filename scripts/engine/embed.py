@@ -1,0 +1,44 @@
+"""Each distinct report goes through the language model once, before the first epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ignite.distributed as idist
+from ignite.engine import Engine, Events
+
+from scripts.errors import CxrError
+from scripts.text import TextStore
+
+
+class EmbedReports:
+    """Handler for the trainer that fills the text store with the reports of the data lists.
+
+    After `prepare` everything is there and this costs a look-up. On raw files it is the one pass of the language model.
+
+    Args:
+        text_store: the store to fill.
+        data: data lists (training, validation) whose items have a `report`.
+    """
+
+    def __init__(self, text_store: TextStore, data: Sequence[Sequence[dict[str, Any]]]) -> None:
+        self.text_store = text_store
+        self.data = data
+
+    def attach(self, engine: Engine) -> None:
+        """Registers on the trainer."""
+        engine.add_event_handler(Events.STARTED, self.embed)
+
+    def embed(self, engine: Engine | None = None) -> None:
+        """Embeds what is missing; rank 0 writes first, so that ranks sharing a folder do not do the work twice."""
+        reports = [item.get("report", "") for items in self.data for item in items]
+        if reports and not any(reports):
+            raise CxrError(
+                "None of the training images has a report: pre-training needs text. Look at audit.json, or at the text "
+                "columns given to prepare (--report, --findings, --impression)."
+            )
+        if idist.get_rank() == 0:
+            self.text_store.ensure(reports)
+        idist.barrier()
+        self.text_store.ensure(reports, progress=False)

@@ -1,0 +1,117 @@
+"""Refuses a mistyped override, which MONAI's command line would add to the config and ignore."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from pydoc import locate
+from typing import Any
+
+from fire.parser import DefaultParseValue
+from monai.bundle import ConfigComponent, ConfigParser
+from monai.bundle.scripts import run
+from monai.bundle.utils import ID_SEP_KEY
+
+from scripts.errors import CxrError
+
+# Ids that MONAI's tracking and the bundle's consumers put into any config.
+INJECTED = {
+    "bundle_root", "run_name", "output_dir", "tracking_uri", "experiment_name", "save_execute_config", "workflow_type",
+    "properties_path", "workflow_name",
+}  # fmt: skip
+
+
+def check_command_line(arguments: Sequence[str]) -> None:
+    """Compares the overrides of `python -m monai.bundle run … --key value` with the config that they override.
+
+    Args:
+        arguments: `sys.argv[1:]`.
+
+    Raises:
+        CxrError: an override names an id that the config does not have and no component accepts.
+    """
+    given = named_arguments(arguments)
+    if "args_file" in given:
+        given = {**ConfigParser.load_config_file(given["args_file"]), **given}
+    if "config_file" not in given:
+        return
+    files = _literal(given["config_file"])
+    config = ConfigParser()
+    config.read_config(files)
+    known = set(inspect.signature(run).parameters) | INJECTED
+    for name in given:
+        if name not in known and not is_overridable(config, name):
+            raise CxrError(_unknown(name, config, files))
+
+
+def command_line_config(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The config that a command line of MONAI gives: its files merged, its overrides put in; None without a config
+    file.
+    """
+    given = named_arguments(arguments)
+    if "args_file" in given:
+        given = {**ConfigParser.load_config_file(given["args_file"]), **given}
+    if "config_file" not in given:
+        return None
+    config = ConfigParser()
+    config.read_config(_literal(given["config_file"]))
+    own = set(inspect.signature(run).parameters)
+    config.update({name: _literal(value) for name, value in given.items() if name not in own})
+    return config.get()
+
+
+def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
+    """The `--key value` and `--key=value` pairs of a command line."""
+    pairs: dict[str, str] = {}
+    for position, argument in enumerate(arguments):
+        if argument.startswith("--"):
+            key, equals, value = argument.removeprefix("--").partition("=")
+            if not equals and position + 1 < len(arguments):
+                value = arguments[position + 1]
+            pairs[key] = value
+    return pairs
+
+
+def is_overridable(config: ConfigParser, name: str) -> bool:
+    """Whether `name` is an id of the config, or a further argument that one of its components accepts."""
+    name = name.replace("#", ID_SEP_KEY)
+    if name in config:
+        return True
+    owner, _, argument = name.rpartition(ID_SEP_KEY)
+    if not owner or owner not in config or not isinstance(config[owner], dict) or "_target_" not in config[owner]:
+        return False
+    return argument in ("_disabled_", "_mode_", "_requires_", "_desc_") or _accepts(config, owner, argument)
+
+
+def _accepts(config: ConfigParser, owner: str, argument: str) -> bool:
+    """Whether the class or function that the component `owner` names takes an argument of that name."""
+    config.parse(reset=True)
+    item = config.ref_resolver.get_item(owner)
+    target = locate(item.resolve_module_name()) if isinstance(item, ConfigComponent) else None
+    if not callable(target):
+        # A target that is itself a reference is known only once the config runs; the call then refuses a wrong
+        # argument.
+        return True
+    parameters = inspect.signature(target).parameters
+    return argument in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _unknown(name: str, config: ConfigParser, files: Any) -> str:
+    shown = ", ".join(Path(file).as_posix() for file in ([files] if isinstance(files, str) else files))
+    top = [key for key in config.get() if not key.startswith("_")]
+    near = difflib.get_close_matches(name, top, n=1)
+    hint = f"Did you mean --{near[0]}?" if near else f"Its switches are: {', '.join(_switches(config))}."
+    return f"--{name}: {shown} has no such id. {hint}"
+
+
+def _switches(config: ConfigParser) -> list[str]:
+    """Top-level plain values, which is what a person overrides first."""
+    plain = (str, int, float, bool, type(None))
+    return [key for key, value in config.get().items() if isinstance(value, plain) and not key.startswith("_")]
+
+
+def _literal(value: Any) -> Any:
+    """What the command line's reader makes of a value: `"['a.json','b.json']"` is a list, `true` stays a text."""
+    return DefaultParseValue(value) if isinstance(value, str) else value

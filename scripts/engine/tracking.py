@@ -1,0 +1,162 @@
+"""MLflow: one run holds the curves, the parameters counted, the resolved config, the pictures and the weights."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import mlflow
+import torch
+from ignite.engine import Engine, Events
+from mlflow.entities import RunStatus
+from monai.handlers import MLFlowHandler
+
+from scripts.engine.history import History
+from scripts.engine.overrides import command_line_config
+from scripts.engine.state import add_part, parts, unwrap
+from scripts.engine.workflow import is_command_line
+
+logger = logging.getLogger(__name__)
+
+
+class Tracking(MLFlowHandler):
+    """MONAI's MLFlowHandler, with the run's identity kept over a resume.
+
+    Records the config of the command line with its switches as parameters, each epoch's row of `History` (losses,
+    learning rate, geometry, retrieval), the number of trained and frozen
+    parameters, the files under `artifacts` at the end, and the state of the run (finished, failed, stopped). A handler
+    that MONAI's `--tracking mlflow` adds on top gives this one its place (address, experiment, run name) and is taken
+    off the engines, so that nothing is logged twice.
+
+    Args:
+        network: whose parameters are counted.
+        evaluator: the validation engine, to take MONAI's own handler off.
+        artifacts: files or folders to log when the run ends; those that are not there are passed over.
+        tracking_uri: default is `sqlite:///<cwd>/mlruns.db`; the variable MLFLOW_TRACKING_URI wins.
+        experiment_name, run_name: as in MLFlowHandler.
+    """
+
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        evaluator: Engine | None = None,
+        artifacts: Sequence[str | Path] = (),
+        tracking_uri: str | None = None,
+        experiment_name: str = "cxr_vlp",
+        run_name: str | None = None,
+    ) -> None:
+        self.network = network
+        self.evaluator = evaluator
+        self.run_id: str | None = None
+        self._place = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
+        self._files = [Path(path) for path in artifacts]
+
+    def attach(self, engine: Engine) -> None:
+        """Registers on the trainer, rank 0 only; list it after `History`."""
+        add_part(engine, "tracking", self)
+        if idist.get_rank() == 0:
+            engine.add_event_handler(Events.STARTED, self.start)
+            engine.add_event_handler(Events.EPOCH_COMPLETED, self.log_epoch)
+            engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+
+    def start(self, engine: Engine) -> None:
+        """Opens the run, or the same run again after a resume."""
+        # The client connects here and not at construction: reading a config must not make a database.
+        uri = self._place["tracking_uri"] or ""
+        if uri.startswith("sqlite:///"):
+            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        super().__init__(**self._place)
+        for engine_ in filter(None, (engine, self.evaluator)):
+            self._take_over(engine_)
+        self._set_experiment()
+        if self.run_id is not None and self._is_known(self.run_id):
+            self.client.update_run(self.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+        else:
+            assert self.experiment is not None
+            self.run_id = self.client.create_run(self.experiment.experiment_id, run_name=self.run_name).info.run_id
+        self.cur_run = self.client.get_run(self.run_id)
+        config = (command_line_config(sys.argv[1:]) if is_command_line() else None) or {}
+        switches = {key: value for key, value in config.items() if isinstance(value, (str, int, float))}
+        params = {**switches, **parameter_counts(unwrap(self.network)), "max_epochs": engine.state.max_epochs}
+        self._delete_exist_param_in_dict(params)
+        self._log_params(params)
+        if config:
+            self.client.log_dict(self.run_id, config, "config.json")
+        if not engine.has_event_handler(self.complete, Events.COMPLETED):
+            # Registered now, to come after the handlers that draw the pictures.
+            engine.add_event_handler(Events.COMPLETED, self.complete)
+
+    def log_epoch(self, engine: Engine) -> None:
+        """Logs the newest row of the history."""
+        history = parts(engine).get("history")
+        if not isinstance(history, History) or not history.rows:
+            return
+        row = history.rows[-1]
+        self._log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
+
+    def complete(self, engine: Engine) -> None:  # type: ignore[override]
+        """Logs the files and closes the run; one that was stopped by a signal stays open for its resume."""
+        done = engine.state.epoch >= (engine.state.max_epochs or 0) or not engine.should_terminate
+        self.log_files(self._files)
+        self._finish(RunStatus.FINISHED if done else RunStatus.KILLED)
+
+    def fail(self, engine: Engine, error: BaseException) -> None:
+        """Marks the run as failed and lets the error go on."""
+        if self.cur_run is not None:
+            self._finish(RunStatus.FAILED)
+        raise error
+
+    def log_files(self, files: Sequence[Path]) -> None:
+        """Logs files, and folders with all they hold, as artifacts."""
+        for path in files:
+            if path.is_dir():
+                self.client.log_artifacts(self.run_id, str(path), artifact_path=path.name)
+            elif path.is_file():
+                self.client.log_artifact(self.run_id, str(path))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The run's identity."""
+        return {"run_id": self.run_id}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        self.run_id = state_dict["run_id"]
+
+    def _finish(self, status: int) -> None:
+        self.client.set_terminated(self.run_id, status=RunStatus.to_string(status))
+
+    def _is_known(self, run_id: str) -> bool:
+        try:
+            self.client.get_run(run_id)
+        except mlflow.MlflowException:
+            logger.warning("The MLflow run of the checkpoint is not in this database; a new run is opened.")
+            return False
+        return True
+
+    def _take_over(self, engine: Engine) -> None:
+        """Removes MONAI's own MLFlowHandler from the engine and goes where it would have logged."""
+        # Ignite has no public list of an engine's handlers.
+        for event, entries in list(engine._event_handlers.items()):
+            for function in [entry[0] for entry in entries]:
+                owner = getattr(bound_method(function), "__self__", None)
+                if isinstance(owner, MLFlowHandler) and owner is not self:
+                    self.client, self.artifact_location = owner.client, owner.artifact_location
+                    self.experiment_name, self.run_name = owner.experiment_name, owner.run_name
+                    engine.remove_event_handler(bound_method(function), event)
+
+
+def bound_method(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The handler itself: ignite wraps those that have an event filter and those that take no engine."""
+    return getattr(function, "_parent", lambda: None)() or function
+
+
+def parameter_counts(network: torch.nn.Module) -> dict[str, int]:
+    """Numbers of trained and frozen parameters."""
+    counts = {"trained_parameters": 0, "frozen_parameters": 0}
+    for parameter in network.parameters():
+        counts["trained_parameters" if parameter.requires_grad else "frozen_parameters"] += parameter.numel()
+    return counts

@@ -1,0 +1,87 @@
+"""What every workflow does first, and how it tells a person that something is wrong."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+import ignite.distributed as idist
+import torch
+from monai.utils import set_determinism
+
+from scripts.engine.overrides import check_command_line
+from scripts.errors import CxrError
+
+logger = logging.getLogger(__name__)
+
+
+def start_workflow(seed: int | None = 0) -> None:
+    """Checks the command line, seeds, and joins the other ranks; `initialize` calls it, more than once at times.
+
+    It touches neither data nor folders: `monai.bundle.load` and federated clients run `initialize` where there are
+    none.
+
+    Args:
+        seed: of Python, numpy and torch; None leaves them alone.
+
+    Raises:
+        CxrError: an override on MONAI's command line is not an id of the config.
+    """
+    if is_command_line():
+        sys.excepthook = show_error
+        check_command_line(sys.argv[1:])
+    if seed is not None:
+        set_determinism(seed=seed)
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 and idist.backend() is None:
+        # On every rank and before anything is built: MONAI's and ignite's savers make a process group of their own
+        # otherwise.
+        idist.initialize("nccl" if torch.cuda.is_available() else "gloo")
+
+
+def is_command_line() -> bool:
+    """Whether the main program is `python -m monai.bundle`. A host process keeps its own hook, and may inject any
+    id.
+    """
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec is not None and spec.name.startswith("monai.bundle")
+
+
+def show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """`sys.excepthook` that prints one or two lines, and puts the whole trace into a file."""
+    if issubclass(kind, KeyboardInterrupt):
+        print("Stopped by hand; go on with --resume true.", file=sys.stderr)
+        return
+    handle, name = tempfile.mkstemp(prefix="cxr_vlp_error_", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        traceback.print_exception(kind, error, trace, file=file)
+    print(f"Error: {explain(error)}\n(whole trace: {Path(name)})", file=sys.stderr)
+
+
+def explain(error: BaseException) -> str:
+    """What a person needs of a chain of exceptions: our own message, else the innermost cause and what MONAI was
+    building.
+    """
+    chain = list(causes(error))
+    for cause in chain:
+        if isinstance(cause, CxrError):
+            return str(cause)
+    innermost = chain[-1]
+    text = f"{type(innermost).__name__}: {_first_line(innermost)}"
+    return text if len(chain) == 1 else f"{text}\n  while: {_first_line(chain[-2])[:300]}"
+
+
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception and what it was raised from, outermost first."""
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or ["no message"])[0]

@@ -1,0 +1,84 @@
+"""Several encoders looked at side by side: the trained one beside its baselines, on the same images in the same
+pass.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from scripts.image.weights import load_weights
+
+
+class PixelGrid(nn.Module):
+    """Trivial baseline: the image shrunk to `size` x `size` grey values, as the features.
+
+    Args:
+        size: side of the grid; 16 is what the probes of the literature's sanity checks use.
+    """
+
+    def __init__(self, size: int = 16) -> None:
+        super().__init__()
+        self.size = size
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """`(B, C, H, W)` to `(B, size * size)`."""
+        grey = image.float().mean(1, keepdim=True)
+        return F.interpolate(grey, (self.size, self.size), mode="area").flatten(1)
+
+
+class EncoderPanel(nn.Module):
+    """Features of one batch from each of several encoders of one architecture.
+
+    Args:
+        encoder: the architecture; it is copied for each member, and is itself the (untrained) template.
+        weights: name of a member to the file of its weights.
+        random_seeds: one member of fresh random weights for each seed, called `random initialisation 0`, …
+        pixels: adds the 16 x 16 pixel grid as the trivial member.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        weights: Mapping[str, str | Path],
+        random_seeds: Sequence[int] = (0, 1, 2),
+        pixels: bool = True,
+    ) -> None:
+        super().__init__()
+        members: dict[str, nn.Module] = {
+            name: load_weights(copy.deepcopy(encoder), path) for name, path in weights.items()
+        }
+        members |= {f"{RANDOM} {seed}": reinitialized(encoder, seed) for seed in random_seeds}
+        if pixels:
+            members[PIXELS] = PixelGrid()
+        self.names = list(members)
+        # A ModuleDict refuses dots in names, and a name here is for people.
+        self.members = nn.ModuleList(members.values())
+
+    def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
+        """`(B, C, H, W)` to `{name: (B, D)}`, float32."""
+        image = image.contiguous(memory_format=torch.channels_last)
+        return {name: member(image).float() for name, member in zip(self.names, self.members, strict=True)}
+
+
+RANDOM = "random initialisation"
+PIXELS = "16 x 16 pixels"
+
+
+def reinitialized(encoder: nn.Module, seed: int) -> nn.Module:
+    """A copy with fresh weights: each layer that has a `reset_parameters` draws anew from `seed`; then MONAI's ResNet
+    scheme (Kaiming, fan out) for convolutions, as the encoder's own constructor does."""
+    copied = copy.deepcopy(encoder)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for module in copied.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()  # type: ignore[operator]
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+    return copied

@@ -1,0 +1,100 @@
+"""Reading weights: plain tensors only, and never a key that is silently left out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from ignite.engine import Engine, Events
+from safetensors.torch import load_file
+
+from scripts.errors import CxrError
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """State dict of a `.pt`/`.pth` file (read with `weights_only=True`) or a `.safetensors` file, on the CPU.
+
+    Raises:
+        CxrError: there is no such file, it holds more than tensors, or it is not a state dict.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CxrError(f"No weights at {path}. Train first, or give the path of a state dict.")
+    try:
+        values = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except Exception as error:
+        raise CxrError(f"{path} is not a file of plain tensors ({str(error).splitlines()[0][:150]}).") from error
+    if not isinstance(values, Mapping) or not all(isinstance(value, torch.Tensor) for value in values.values()):
+        keys = ", ".join(map(str, list(values)[:5])) if isinstance(values, Mapping) else type(values).__name__
+        raise CxrError(f"{path} is not a raw state dict (it holds {keys}). Save the network's state_dict() alone.")
+    return dict(values)
+
+
+def load_weights(
+    network: torch.nn.Module, path: str | Path, prefix: str = "", ignore: Sequence[str] = ()
+) -> torch.nn.Module:
+    """Loads a state dict strictly: every key of the network is in the file with the same shape, and the other way
+    round.
+
+    Args:
+        network: is changed in place, and returned.
+        path: `.pt`, `.pth` or `.safetensors`.
+        prefix: of the file's keys that are meant; it is cut off, and keys without it are passed over.
+        ignore: beginnings of keys of the file that the network need not have (a classification head, `fc.`).
+
+    Raises:
+        CxrError: listing the missing, unexpected and mismatched keys.
+    """
+    weights = {key.removeprefix(prefix): value for key, value in read_weights(path).items() if key.startswith(prefix)}
+    weights = {key: value for key, value in weights.items() if not key.startswith(tuple(ignore))}
+    own = network.state_dict()
+    # Files of torch before 0.4.1, the torchvision ones among them, lack batch norm's counter of batches.
+    missing = [key for key in own if key not in weights and not key.endswith("num_batches_tracked")]
+    unexpected = [key for key in weights if key not in own]
+    mismatched = [
+        f"{key} {tuple(weights[key].shape)} for {tuple(own[key].shape)}"
+        for key in weights
+        if key in own and weights[key].shape != own[key].shape
+    ]
+    problems = {"missing": missing, "unexpected": unexpected, "of another shape": mismatched}
+    found = [
+        f"{len(keys)} {name} ({', '.join(keys[:3])}{', …' if len(keys) > 3 else ''})"
+        for name, keys in problems.items()
+        if keys
+    ]
+    if found:
+        raise CxrError(
+            f"{path} does not fit this network: {'; '.join(found)}. Is `encoder` the one it was trained with?"
+        )
+    network.load_state_dict(weights, strict=False)
+    return network
+
+
+def load_encoder(encoder: torch.nn.Module, path: str | Path | None) -> torch.nn.Module:
+    """The encoder with weights of torchvision's names in it (ImageNet's, or another paper's), or as it is without a
+    path.
+
+    MONAI's ResNet has torchvision's names when it is built with `conv1_t_stride=2, bias_downsample=False`; the
+    classifier `fc` of such a file is left out.
+    """
+    return encoder if not path else load_weights(encoder, path, ignore=("fc.",))
+
+
+class LoadWeights:
+    """Handler that loads weights when an engine starts; strict, unlike MONAI's CheckpointLoader and `load()`.
+
+    Args:
+        network, path, prefix: see `load_weights`.
+    """
+
+    def __init__(self, network: torch.nn.Module, path: str | Path, prefix: str = "") -> None:
+        self.network, self.path, self.prefix = network, path, prefix
+
+    def attach(self, engine: Engine) -> None:
+        """Registers on any engine."""
+        engine.add_event_handler(Events.STARTED, self.load)
+
+    def load(self, engine: Engine | None = None) -> None:
+        """Loads."""
+        load_weights(self.network, self.path, self.prefix)

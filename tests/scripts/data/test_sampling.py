@@ -1,0 +1,91 @@
+"""Order and randomness are functions of (seed, epoch, index): of nothing else."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+from monai.transforms import Compose, Lambdad, RandGaussianNoised
+
+from scripts.data.sampling import EpochSampler, StudyDataset, first_line
+from scripts.errors import CxrError
+
+
+def noisy_dataset(size: int = 10, seed: int = 0) -> StudyDataset:
+    transform = Compose([RandGaussianNoised("image", prob=1.0)])
+    return StudyDataset([{"image": np.zeros((1, 2, 2), np.float32)} for _ in range(size)], transform, seed=seed)
+
+
+def test_a_sample_depends_on_seed_epoch_and_index_alone() -> None:
+    first, second = noisy_dataset(), noisy_dataset()
+    second[3], second[7]  # draws that must not matter
+    np.testing.assert_array_equal(first[13]["image"], second[13]["image"])
+    assert not np.array_equal(first[3]["image"], first[13]["image"])  # the same row, another epoch
+    assert not np.array_equal(first[3]["image"], first[4]["image"])
+    assert not np.array_equal(first[3]["image"], noisy_dataset(seed=1)[3]["image"])
+
+
+def test_each_epoch_is_another_order_of_all_rows() -> None:
+    sampler = EpochSampler(noisy_dataset(10), batch_size=5, rank=0, world_size=1)
+    zero = list(sampler)
+    sampler.epoch = 1
+    one = list(sampler)
+    assert sorted(zero) == list(range(10))
+    assert sorted(one) == list(range(10, 20))
+    assert [i - 10 for i in one] != zero
+
+
+def test_a_resumed_epoch_goes_on_where_it_was() -> None:
+    sampler = EpochSampler(noisy_dataset(20), batch_size=4, rank=0, world_size=1)
+    whole = list(sampler)
+    sampler.start = 3
+    assert list(sampler) == whole[12:]
+    assert len(sampler) == 8
+
+
+@pytest.mark.parametrize("world_size", [2, 4])
+def test_more_ranks_see_the_same_global_batches(world_size: int) -> None:
+    dataset = noisy_dataset(19)
+    alone = list(EpochSampler(dataset, batch_size=8, rank=0, world_size=1))
+    ranks = [list(EpochSampler(dataset, 8 // world_size, rank=r, world_size=world_size)) for r in range(world_size)]
+    assert len({len(rank) for rank in ranks}) == 1
+    share = 8 // world_size
+    for batch in range(2):
+        joined = [i for rank in ranks for i in rank[batch * share : (batch + 1) * share]]
+        assert joined == alone[batch * 8 : (batch + 1) * 8]
+
+
+def test_fewer_rows_than_a_batch_are_one_smaller_batch() -> None:
+    sampler = EpochSampler(noisy_dataset(3), batch_size=8, rank=0, world_size=1)
+    assert sampler.batch_size == 3
+    assert len(list(sampler)) == 3
+
+
+def refuse_two(value: int) -> int:
+    if value == 2:
+        raise CxrError("row two is broken\nand a second line")
+    return value
+
+
+def test_an_unreadable_row_is_replaced_and_reported_once(caplog: pytest.LogCaptureFixture) -> None:
+    items: list[dict[str, Any]] = [{"image": value} for value in range(4)]
+    dataset = StudyDataset(items, Compose([Lambdad("image", refuse_two)]), replace_unreadable=True)
+    with caplog.at_level(logging.WARNING):
+        assert [dataset[i]["image"] for i in (2, 2, 6)] == [3, 3, 3]
+    assert [record.getMessage() for record in caplog.records] == [
+        "Row 2 is unreadable and left out of training: row two is broken"
+    ]
+    strict = StudyDataset(items, Compose([Lambdad("image", refuse_two)]))
+    with pytest.raises(RuntimeError) as caught:
+        strict[2]
+    assert first_line(caught.value) == "row two is broken"
+
+
+def test_nothing_readable_and_nothing_at_all_are_errors() -> None:
+    dataset = StudyDataset([{"image": 2}], Compose([Lambdad("image", refuse_two)]), replace_unreadable=True)
+    with pytest.raises(CxrError, match="None of the 1 images"):
+        dataset[0]
+    with pytest.raises(CxrError, match="empty"):
+        StudyDataset([])
