@@ -21,9 +21,8 @@ from scripts.metrics.retrieval import flatten_retrieval, retrieval
 class EpochFeatures(Metric):
     """Keeps what the network gave for each image of an epoch, over all ranks, and scores it at the end.
 
-    `engine.state.metrics` receives the score named `main` under the metric's own name (a scalar, so it can be MONAI's
-    key metric) and each score under `<name>_<score>`. Only numbers go there: MLflow and TensorBoard handlers refuse
-    anything else.
+    `engine.state.metrics` receives every score under its own name, and the one called `main` under the metric's name,
+    so that it can be MONAI's key metric. Only numbers go there: MLflow and TensorBoard handlers refuse anything else.
 
     Args:
         main: the score that stands under the metric's name.
@@ -78,8 +77,8 @@ class EpochFeatures(Metric):
         scores = self.compute()
         if self.main not in scores:
             raise CxrError(f"{type(self).__name__}(main='{self.main}') is not one of its scores: {', '.join(scores)}.")
+        engine.state.metrics.update(scores)
         engine.state.metrics[name] = scores[self.main]
-        engine.state.metrics.update({f"{name}_{score}": value for score, value in scores.items() if score != self.main})
 
     @abstractmethod
     def score(self, epoch: dict[str, Any]) -> dict[str, float]:

@@ -193,22 +193,21 @@ def _probe(
 
 def _fit(x: Array, y: Array, parts: Parts, c: float) -> tuple[Array, list[str]]:
     scores = np.full(y.shape, np.nan)
-    reasons = [""] * y.shape[1]
+    reasons = [_lacking(column) for column in y.T]
     for number, (train, test) in enumerate(parts):
         scaler = StandardScaler().fit(x[train])
         fit_x, test_x = scaler.transform(x[train]), scaler.transform(x[test])
         for i in range(y.shape[1]):
             known = ~np.isnan(y[train, i])
-            truth = y[train, i][known]
-            if len(np.unique(truth)) < 2:
+            lacking = _lacking(y[train, i])
+            if reasons[i] or lacking:
                 where = f"the training part of fold {number + 1}" if len(parts) > 1 else "the training part"
-                lacking = "known labels" if not len(truth) else "negatives" if truth.any() else "positives"
-                reasons[i] = reasons[i] or f"no {lacking} in {where}"
+                reasons[i] = reasons[i] or f"{lacking} in {where}"
                 continue
             with warnings.catch_warnings():
                 # A probe at the iteration limit is a score like another; its ranks no longer move.
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                model = LogisticRegression(C=c, max_iter=1000).fit(fit_x[known], truth)
+                model = LogisticRegression(C=c, max_iter=1000).fit(fit_x[known], y[train, i][known])
             scores[test, i] = model.decision_function(test_x)
     scores[:, [bool(reason) for reason in reasons]] = np.nan
     return scores, reasons
@@ -217,13 +216,20 @@ def _fit(x: Array, y: Array, parts: Parts, c: float) -> tuple[Array, list[str]]:
 def _row(name: str, labels: Array, scores: Array, reason: str, weights: Array) -> tuple[ProbeRow, Array | None]:
     known = ~np.isnan(labels)
     n, positives = int(known.sum()), int((labels[known] == 1).sum())
-    if not reason and positives in (0, n):
-        lacking = "known labels" if n == 0 else "negatives" if positives else "positives"
-        reason = f"no {lacking} in the test part"
+    if not reason and _lacking(labels):
+        reason = f"{_lacking(labels)} in the test part"
     if reason:
         return ProbeRow(name, None, None, None, positives, n, reason), None
     draws = _draws(labels, scores, weights)
     return ProbeRow(name, auroc(labels[known], scores[known]), *percentile_interval(draws), positives, n), draws
+
+
+def _lacking(labels: Array) -> str:
+    """What labels `[n]` of 1, 0 and NaN lack to be learnt from or scored; empty = nothing."""
+    found = set(labels[~np.isnan(labels)].tolist())
+    return (
+        "no known labels" if not found else "no positives" if 1 not in found else "" if 0 in found else "no negatives"
+    )
 
 
 def _draws(labels: Array, scores: Array, weights: Array) -> Array:
