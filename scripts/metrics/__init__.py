@@ -12,7 +12,7 @@ from scripts.metrics.bootstrap import (
     weighted_auroc,
     weighted_mean,
 )
-from scripts.metrics.collect import batch_size, collect_values
+from scripts.metrics.collect import collect_values
 from scripts.metrics.geometry import (
     alignment,
     effective_rank,
@@ -44,7 +44,6 @@ __all__ = [
     "Retrieval",
     "alignment",
     "auroc",
-    "batch_size",
     "collect_values",
     "compare_probes",
     "effective_rank",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -34,10 +34,3 @@ def collect_values(data: Any, *keys: str) -> Any:
 def _plain(value: Any) -> Any:
     # A plain tensor, not a MetaTensor: its meta would be merged, and copied, with every batch.
     return value.detach().as_subclass(Tensor).cpu() if isinstance(value, Tensor) else value
-
-
-def batch_size(data: Any) -> int:
-    """Images in `engine.state.batch` (a dict of columns or a list of items)."""
-    if isinstance(data, Mapping):
-        return max((len(value) for value in data.values() if isinstance(value, (Tensor, Sequence))), default=0)
-    return len(data)

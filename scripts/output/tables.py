@@ -1,0 +1,152 @@
+"""Named scores beside the trivial level and the other methods: on the console, as CSV, as Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from scripts.engine.atomic import write_text_atomically
+from scripts.errors import CxrError
+
+Results = Mapping[str, Mapping[str, Any]]
+RETRIEVAL = {
+    "p_at_1": "P@1",
+    "p_at_5": "P@5",
+    "r_at_5": "R@5",
+    "r_at_10": "R@10",
+    "mrr": "mean reciprocal rank",
+    "median_rank": "median rank",
+}
+GEOMETRY = {
+    "effective_rank": "effective rank",
+    "uniformity": "uniformity",
+    "mean_offdiag_correlation": "mean |correlation|",
+    "feature_std": "feature std",
+    "alignment": "alignment",
+}
+
+
+@dataclass(frozen=True)
+class Score:
+    """A number with its 95 % interval where there is one; `note` says why there is no number, or what it covers."""
+
+    value: float | None
+    lo: float | None = None
+    hi: float | None = None
+    note: str = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return f"not scored: {self.note}"
+        interval = "" if self.lo is None or self.hi is None else f" [{_short(self.lo)}, {_short(self.hi)}]"
+        return _short(self.value) + interval + (f" {self.note}" if self.note else "")
+
+
+@dataclass(frozen=True)
+class ScoreRow:
+    """One named score of several methods; `trivial` is what needs no learning (chance, a constant answer)."""
+
+    name: str
+    scores: Mapping[str, Score]
+    trivial: float | None = None
+
+
+def probe_rows(results: Results) -> list[ScoreRow]:
+    """Rows of `{method: ProbeResult.to_dict()}` on the same classes: AUROC of each class, then the macro average."""
+    tables = {method: [*result["rows"], result["macro"]] for method, result in results.items()}
+    rows = []
+    for i, first in enumerate(next(iter(tables.values()))):
+        cells = {m: Score(t[i]["auroc"], t[i]["lo"], t[i]["hi"], t[i]["reason"]) for m, t in tables.items()}
+        positives = "" if first["name"] == "macro" else f" ({first['positives']} of {first['n']})"
+        rows.append(ScoreRow(f"AUROC {first['name']}{positives}", cells, trivial=0.5))
+    return rows
+
+
+def retrieval_rows(results: Results, scores: Sequence[str] = ("p_at_1", "p_at_5", "median_rank")) -> list[ScoreRow]:
+    """Rows of `{method: retrieval(...)}` on the same pairs, in both directions, beside exact chance."""
+    rows = []
+    for way, label in (("image_to_report", "image→report"), ("report_to_image", "report→image")):
+        for score in scores:
+            found = {method: result[way][score] for method, result in results.items() if score in result[way]}
+            cells = {method: Score(cell["value"], cell.get("lo"), cell.get("hi")) for method, cell in found.items()}
+            if found:
+                chance = next(iter(found.values()))["chance"]
+                rows.append(ScoreRow(f"{RETRIEVAL.get(score, score)} {label}", cells, trivial=chance))
+    return rows
+
+
+def geometry_rows(results: Mapping[str, Mapping[str, float]]) -> list[ScoreRow]:
+    """Rows of `{method: latent_geometry(...)}`; they have no trivial level."""
+    return [
+        ScoreRow(label, {method: Score(result[name]) for method, result in results.items() if name in result})
+        for name, label in GEOMETRY.items()
+        if any(name in result for result in results.values())
+    ]
+
+
+def print_scores(rows: Sequence[ScoreRow], title: str, console: Console | None = None) -> None:
+    """Print one line a score: its name, the trivial level, each method with its interval."""
+    console = console or Console()
+    if not console.is_terminal:
+        console.width = max(console.width, 140)  # a log file has no edge to wrap at
+    table = Table(title=title, title_justify="left", title_style="bold")
+    table.add_column("score")
+    for name in ("trivial", *_methods(rows)):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*_texts(row, _methods(rows)), style="bold" if "macro" in row.name else None)
+    console.print(table)
+
+
+def scores_frame(rows: Sequence[ScoreRow]) -> pd.DataFrame:
+    """One line a (score, method): `score, method, value, lo, hi, trivial, note`, unrounded."""
+    return pd.DataFrame(
+        [
+            {
+                "score": row.name,
+                "method": m,
+                "value": s.value,
+                "lo": s.lo,
+                "hi": s.hi,
+                "trivial": row.trivial,
+                "note": s.note,
+            }
+            for row in rows
+            for m, s in row.scores.items()
+        ],
+        columns=["score", "method", "value", "lo", "hi", "trivial", "note"],
+    )
+
+
+def write_scores(rows: Sequence[ScoreRow], path: str | Path) -> Path:
+    """Write the scores as `.csv` (long, unrounded) or `.md` (the table as printed)."""
+    path = Path(path)
+    if path.suffix == ".csv":
+        text = scores_frame(rows).to_csv(index=False)
+    elif path.suffix == ".md":
+        head = ["score", "trivial", *_methods(rows)]
+        lines = [head, ["---", *["---:"] * (len(head) - 1)], *(_texts(row, _methods(rows)) for row in rows)]
+        text = "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+    else:
+        raise CxrError(f"Scores can be written as .csv or .md, not as {path.name}.")
+    write_text_atomically(text, path)
+    return path
+
+
+def _methods(rows: Sequence[ScoreRow]) -> list[str]:
+    return list(dict.fromkeys(method for row in rows for method in row.scores))
+
+
+def _texts(row: ScoreRow, methods: Sequence[str]) -> list[str]:
+    cells = [str(row.scores[method]) if method in row.scores else "–" for method in methods]
+    return [row.name, "–" if row.trivial is None else _short(row.trivial), *cells]
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
