@@ -1,0 +1,165 @@
+"""Chest radiographs from DICOM files as a viewer shows them, inside stock LoadImaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import PathLike
+from monai.data import PydicomReader
+from monai.utils import ensure_tuple
+from numpy.typing import NDArray
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+
+from scripts.data.codecs import decode_pixels
+from scripts.data.display import Display, display_of
+from scripts.data.geometry import Letterbox, resize, resize_valid
+from scripts.data.store_reader import SEPARATOR
+from scripts.errors import CxrError
+
+TAGS = [
+    *("SOPClassUID", "Manufacturer", "ViewPosition", "ImageLaterality", "Laterality", "PixelSpacing"),
+    *("ImagerPixelSpacing", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames"),
+    *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
+    *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
+    *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape"),
+]
+"""All that is ever parsed: the patient's identity never enters memory."""
+
+DICOM_SUFFIXES = ("", ".dcm", ".dicom", ".dic")
+TINY = float(np.finfo(np.float32).tiny)
+
+
+class CxrReader(PydicomReader):
+    """Read one radiograph `(H, W)`, float32, in the file's own display range, normal polarity (air dark).
+
+    Modality LUT or rescale, VOI LUT or the first window, inversion for MONOCHROME1 or PresentationLUTShape INVERSE.
+    Spacing (PixelSpacing, else ImagerPixelSpacing) goes into the affine. Padding becomes the darkest value, one notch
+    below every image pixel, and that value goes into `meta["padding"]`, so that percentiles can leave it out.
+
+    What is wrong with a file is said by `get_data`, not by `read`: LoadImaged takes an error in `read` for "not my
+    format" and would let its other readers open the file, with the wrong polarity.
+
+    Args:
+        decode_size: None reads every pixel, exactly. S gives the picture with its longest side scaled down to S (as the
+            letterbox does), from a reduced-resolution decode where the codec has one: at least 40 dB against exact.
+        swap_ij: only False, rows first; named because PydicomReader's default is True.
+    """
+
+    def __init__(self, decode_size: int | None = None, swap_ij: bool = False) -> None:
+        if swap_ij:
+            raise CxrError("CxrReader gives images as (H, W), boxes and masks count on it: leave swap_ij false")
+        super().__init__(swap_ij=False)
+        self.decode_size = decode_size
+
+    def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
+        """Whether every file is named like DICOM (.dcm, no suffix) or begins like it, whatever its name."""
+        return all(_is_dicom(Path(name)) for name in ensure_tuple(filename))
+
+    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> list[Path]:
+        """The files, for `get_data` to open; other formats are refused with ValueError, for the next reader."""
+        paths = [Path(name) for name in ensure_tuple(data)]
+        if not all(_is_dicom(path) or _is_missing(path) for path in paths):
+            raise ValueError(f"not a DICOM file: {', '.join(map(str, paths))}")
+        return paths
+
+    def get_data(self, data: list[Path]) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        """Pixels and meta dict (no patient identity) of the one file.
+
+        Raises:
+            CxrError: names the file and says why it is not a readable radiograph.
+        """
+        if len(data) != 1:
+            raise CxrError(f"a radiograph is one file, got {len(data)}: {', '.join(map(str, data))}")
+        path = data[0]
+        if not path.is_file():
+            raise CxrError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
+        try:
+            return self._load(dcmread(path, force=True, specific_tags=TAGS))
+        except Exception as error:  # pydicom and the decoders raise errors of every kind on a damaged file
+            reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
+            raise CxrError(f"{path}: not a readable radiograph: {reason}") from error
+
+    def _load(self, ds: Dataset) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        stored, layout = decode_pixels(ds, self.decode_size)
+        display = display_of(ds, layout.stored, layout.signed, layout.photometric)
+        valid = _not_padding(stored, ds, layout.signed)
+        rows, columns = self._size(layout.rows, layout.columns)
+        if valid is None:
+            image, padding = display.show(resize(stored, rows, columns)), float("nan")
+        else:
+            stored, valid = resize_valid(stored, valid, rows, columns)
+            padding = _below(display)
+            image = np.where(valid, display.show(stored), np.float32(padding))
+        spacing = _spacing(ds)
+        factor = np.nan_to_num(spacing, nan=1.0) * (layout.rows / rows, layout.columns / columns)
+        meta = {
+            "affine": np.diag([*factor, 1.0, 1.0]),
+            "spatial_shape": np.array(image.shape),
+            "original_channel_dim": float("nan"),
+            "height": layout.rows,
+            "width": layout.columns,
+            "spacing_y": float(spacing[0]),
+            "spacing_x": float(spacing[1]),
+            "photometric": layout.photometric,
+            "view": _text(ds, "ViewPosition"),
+            "laterality": _text(ds, "ImageLaterality") or _text(ds, "Laterality"),
+            "manufacturer": _text(ds, "Manufacturer"),
+            "padding": padding,
+        }
+        return image, meta
+
+    def _size(self, rows: int, columns: int) -> tuple[int, int]:
+        if self.decode_size is None or max(rows, columns) <= self.decode_size:
+            return rows, columns
+        x0, y0, x1, y1 = Letterbox(rows, columns, self.decode_size).content
+        return y1 - y0, x1 - x0
+
+
+def _is_dicom(path: Path) -> bool:
+    if path.suffix.lower() in DICOM_SUFFIXES:
+        return True
+    try:
+        with path.open("rb") as file:
+            start = file.read(132)
+    except OSError:
+        return False
+    # Without a preamble a file begins with an element of group 2 (file meta) or 8.
+    return start[128:] == b"DICM" or start[:4] in (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")
+
+
+def _is_missing(path: Path) -> bool:
+    # Nobody can read it, so better one clear error here than LoadImaged's list of all that its readers said.
+    return SEPARATOR not in str(path) and not path.exists()
+
+
+def _not_padding(stored: NDArray[Any], ds: Dataset, signed: bool) -> NDArray[np.bool_] | None:
+    """Where the image is (PS3.3 C.7.5.1.1.2); None when there is no padding."""
+    value = ds.get("PixelPaddingValue")
+    if value is None:
+        return None
+    limit = ds.get("PixelPaddingRangeLimit")
+    # Writers get the sign of the two wrong (US for SS): bring them into the range that the pixels have.
+    offset = 2**15 if signed else 0
+    ends = [(int(end) + offset) % 2**16 - offset for end in (value, value if limit is None else limit)]
+    valid = (stored < min(ends)) | (stored > max(ends))
+    return None if valid.all() else valid
+
+
+def _below(display: Display) -> float:
+    """A float32 just below the display range: dark for a viewer, and no image pixel's value."""
+    return float(np.float32(display.low - max(abs(display.low) * 1e-6, TINY)))
+
+
+def _spacing(ds: Dataset) -> NDArray[np.float64]:
+    """Row and column distance in mm; NaN where the file does not say."""
+    value = np.atleast_1d(ds.get("PixelSpacing") or ds.get("ImagerPixelSpacing") or np.nan)
+    spacing = np.array([float(distance) for distance in value] if len(value) == 2 else [np.nan, np.nan])
+    return np.where(np.isfinite(spacing) & (spacing > 0), spacing, np.nan)
+
+
+def _text(ds: Dataset, keyword: str) -> str:
+    return str(ds.get(keyword) or "").strip()
