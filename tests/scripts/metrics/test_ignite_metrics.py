@@ -1,8 +1,7 @@
-"""The two Ignite metrics inside MONAI's evaluator, and over two processes."""
+"""The two Ignite metrics inside MONAI's evaluator."""
 
 from __future__ import annotations
 
-import ignite.distributed as idist
 import pytest
 import torch
 from ignite.engine import Engine
@@ -93,19 +92,3 @@ def test_missing_outputs_are_named():
         metric = LatentGeometry(main="rank", projections=None)
         metric.update(({"pred": {"image_features": torch.randn(4, 3)}}, {}))
         metric.completed(Engine(lambda *_: None), "geometry")
-
-
-def _half_of_the_epoch(rank: int, out: str) -> None:
-    features = torch.randn(7, 5, generator=torch.Generator().manual_seed(0))
-    mine = slice(0, 4) if rank == 0 else slice(4, 7)  # uneven on purpose
-    metric = LatentGeometry(projections=None)
-    metric.update(({"pred": {"image_features": features[mine]}}, {"image_id": [str(i) for i in range(7)][mine]}))
-    torch.save(metric.compute(), f"{out}/{rank}.pt")
-
-
-def test_two_processes_see_the_same_whole_epoch(tmp_path):
-    with idist.Parallel(backend="gloo", nproc_per_node=2) as parallel:
-        parallel.run(_half_of_the_epoch, str(tmp_path))
-    expected = latent_geometry(torch.randn(7, 5, generator=torch.Generator().manual_seed(0)))
-    for rank in (0, 1):
-        assert torch.load(tmp_path / f"{rank}.pt", weights_only=True) == pytest.approx(expected)
