@@ -58,7 +58,7 @@ def load_encoder(folder: Path) -> torch.nn.Module:
     config = load_config(folder / "config.json")
     try:
         # Weights that a file lacks are drawn at random: the caller's random state must not depend on it.
-        with _quiet(), torch.random.fork_rng(devices=[]):
+        with quiet_transformers(), torch.random.fork_rng(devices=[]):
             model, info = AutoModel.from_pretrained(
                 folder,
                 config=config,
@@ -93,14 +93,14 @@ def load_tokenizer(folder: Path) -> Any:
     published = json.loads((folder / "config.json").read_text()).get("model_type", "bert")
     kind = {"tokenizer_type": _STOCK_TYPE[published]} if published in _STOCK_TYPE else {}
     try:
-        with _quiet():
+        with quiet_transformers():
             return AutoTokenizer.from_pretrained(folder, local_files_only=True, **kind)
     except (OSError, ValueError, ImportError) as error:
         raise CxrError(f"The tokenizer in {folder} does not load: {_first_line(error)}") from error
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """No bar and no report from transformers while weights load: the checks here say it in a line."""
     log = transformers.utils.logging
     level, bar = log.get_verbosity(), log.is_progress_bar_enabled()
