@@ -1,0 +1,103 @@
+"""The study table, `studies.parquet`: one row an image; the description of a data set that later stages read."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+
+from scripts.data.atomic import atomic_path
+from scripts.data.splits import check_leakage
+from scripts.errors import CxrError
+
+STUDIES = "studies.parquet"
+RECORD = "prepare.json"
+REQUIRED = ("image_id", "image", "patient_id", "study_id", "split")
+TEXT_COLUMNS = ("findings", "impression", "report")
+_RLE = re.compile(r"[\d\s]*")
+
+
+def read_studies(out: str | Path) -> pd.DataFrame:
+    """Study table of a prepared folder, with `image` and mask paths made absolute.
+
+    Args:
+        out: folder made by `python -m bundle prepare`.
+
+    Raises:
+        CxrError: when the folder holds no table, or one that breaks a rule of `validate_studies`.
+    """
+    path = Path(out) / STUDIES
+    if not path.is_file():
+        raise CxrError(f"no study table at {path}. Make it with: python -m bundle prepare LAYOUT SOURCE {out}")
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise CxrError(f"{path} is damaged ({error}). Delete it and run prepare again.") from error
+    validate_studies(table, str(path))
+    source = _source(Path(out))
+    for column in path_columns(table):
+        table[column] = table[column].map(lambda value: str(source / value) if is_path(value) else value)
+    if "boxes" in table:  # Parquet gives arrays of arrays
+        table["boxes"] = table["boxes"].map(
+            lambda boxes: None if boxes is None else [list(map(float, b)) for b in boxes]
+        )
+        table["box_labels"] = table["box_labels"].map(lambda names: None if names is None else list(names))
+    return table
+
+
+def write_studies(table: pd.DataFrame, out: str | Path, source: Path) -> Path:
+    """Validate `table` and write it to OUT atomically, with paths relative to `source` where they lie below it.
+
+    Raises:
+        CxrError: when the table breaks a rule of `validate_studies`.
+    """
+    path = Path(out) / STUDIES
+    validate_studies(table, str(path))
+    table = table.copy()
+    for column in path_columns(table):
+        table[column] = table[column].map(lambda value: _relative(value, source) if is_path(value) else value)
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+    return path
+
+
+def validate_studies(table: pd.DataFrame, where: str) -> None:
+    """Raise a CxrError for a missing column, an empty table, a repeated image or a patient in two splits."""
+    if missing := [column for column in REQUIRED if column not in table]:
+        raise CxrError(f"{where}: the study table lacks the column(s) {', '.join(missing)}. Run prepare again.")
+    if table.empty:
+        raise CxrError(f"{where}: the study table has no rows.")
+    repeated = table.index[table["image_id"].duplicated(keep=False)]
+    if len(repeated):
+        rows = table.index[table["image_id"] == table.loc[repeated[0], "image_id"]].tolist()
+        raise CxrError(
+            f"{where}: {len(repeated)} rows repeat an image, for example rows {rows[:6]}; keep one row an image."
+        )
+    check_leakage(table)
+
+
+def path_columns(table: pd.DataFrame) -> list[str]:
+    """Columns that hold file names: the image and every mask."""
+    return [column for column in table if column in ("image", "mask") or str(column).startswith("mask_")]
+
+
+def is_path(value: object) -> bool:
+    """Whether a cell names a file: not empty, and not a run-length string (digits and blanks)."""
+    return isinstance(value, str) and not _RLE.fullmatch(value)
+
+
+def _source(out: Path) -> Path:
+    """Folder that the table's paths start from: as recorded, or at the same place relative to a folder that moved."""
+    try:
+        record = json.loads((out / RECORD).read_text())
+        recorded, relative = Path(record["source"]), record["source_relative"]
+    except (OSError, ValueError, KeyError) as error:
+        raise CxrError(f"{out / RECORD} is missing or damaged ({error}). Run prepare again.") from error
+    return recorded if recorded.is_dir() else (out / relative).resolve()
+
+
+def _relative(value: str, source: Path) -> str:
+    path = Path(value)
+    return path.relative_to(source).as_posix() if path.is_relative_to(source) else str(path)

@@ -1,0 +1,89 @@
+"""The study table: what it refuses, and that it moves with its source."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from scripts.data.studies import read_studies, validate_studies, write_studies
+from scripts.errors import CxrError
+
+
+def table(source: Path) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "image_id": ["i0", "i1", "i2"],
+            "image": [str(source / "a.dcm"), str(source / "sub" / "b.dcm"), "/elsewhere/c.dcm"],
+            "patient_id": ["p0", "p0", "p1"],
+            "study_id": ["s0", "s1", "s2"],
+            "split": ["train", "train", "test"],
+            "mask_lungs": [str(source / "m.png"), "", "3 4 10 2"],
+            "boxes": [[[0.0, 1.0, 5.0, 6.0]], [], None],
+            "box_labels": [["opacity"], [], None],
+        }
+    )
+
+
+def prepared(out: Path, source: Path) -> Path:
+    out.mkdir()
+    record = {"source": str(source), "source_relative": os.path.relpath(source, out)}
+    (out / "prepare.json").write_text(json.dumps(record))
+    write_studies(table(source), out, source)
+    return out
+
+
+def test_paths_are_relative_in_the_file_and_absolute_in_memory(tmp_path):
+    source = tmp_path / "archive"
+    (source / "sub").mkdir(parents=True)
+    out = prepared(tmp_path / "out", source)
+    stored = pd.read_parquet(out / "studies.parquet")
+    assert stored["image"].tolist() == ["a.dcm", "sub/b.dcm", "/elsewhere/c.dcm"]
+    assert stored["mask_lungs"].tolist() == ["m.png", "", "3 4 10 2"]  # a run-length string is no path
+    read = read_studies(out)
+    assert read["image"].tolist() == table(source)["image"].tolist()
+    assert read["mask_lungs"].tolist() == table(source)["mask_lungs"].tolist()
+    assert read["boxes"].tolist() == [[[0, 1, 5, 6]], [], None]
+    assert read["box_labels"].tolist() == [["opacity"], [], None]
+
+
+def test_a_prepared_folder_moves_with_its_source(tmp_path):
+    old = tmp_path / "old"
+    (old / "archive" / "sub").mkdir(parents=True)
+    prepared(old / "out", old / "archive")
+    shutil.move(old, tmp_path / "new")
+    read = read_studies(tmp_path / "new" / "out")
+    assert read["image"][0] == str(tmp_path / "new" / "archive" / "a.dcm")
+
+
+def test_a_missing_table_names_the_cure(tmp_path):
+    with pytest.raises(CxrError, match=r"studies\.parquet.*python -m bundle prepare"):
+        read_studies(tmp_path)
+
+
+def test_a_damaged_table_is_said_so(tmp_path):
+    (tmp_path / "studies.parquet").write_bytes(b"PAR1 torn")
+    with pytest.raises(CxrError, match="damaged"):
+        read_studies(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda t: t.drop(columns=["split", "study_id"]), "lacks the column.s. study_id, split"),
+        (lambda t: t.iloc[:0], "no rows"),
+        (lambda t: t.assign(image_id=["i0", "i1", "i0"]), r"repeat an image, for example rows \[0, 2\]"),
+        (lambda t: t.assign(split=["train", "val", "test"]), r"p0 in rows \[0, 1\]"),
+    ],
+)
+def test_a_table_that_breaks_a_rule_is_refused_on_both_ways(tmp_path, change, message):
+    wrong = change(table(tmp_path))
+    with pytest.raises(CxrError, match=message):
+        validate_studies(wrong, "here")
+    with pytest.raises(CxrError, match=message):
+        write_studies(wrong, tmp_path, tmp_path)
+    assert not (tmp_path / "studies.parquet").exists()
