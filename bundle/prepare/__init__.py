@@ -1,0 +1,7 @@
+"""`prepare`: an archive of radiographs and reports into the stores that training reads."""
+
+from __future__ import annotations
+
+from bundle.prepare.command import add_arguments, main
+
+__all__ = ["add_arguments", "main"]

@@ -1,0 +1,160 @@
+"""Layout of any CSV or Parquet table: the command line says which column is what."""
+
+from __future__ import annotations
+
+import difflib
+from argparse import ArgumentParser, Namespace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pandas as pd
+
+from bundle.datasets import boxes, cells
+from bundle.datasets.layout import Manifest
+from scripts.data.splits import SPLITS
+from scripts.data.studies import TEXT_COLUMNS, is_path
+from scripts.errors import CxrError
+
+PLAIN_COLUMNS = ("study", "view", *TEXT_COLUMNS, "sex", "age", "split")
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Column mapping; `args.source` is the table."""
+    add = parser.add_argument
+    add("--image", default="image", metavar="COL", help="path of the image, from --root (default: column 'image')")
+    add("--patient", required=True, metavar="COL", help="patient: splits keep all images of one patient together")
+    for name in PLAIN_COLUMNS:
+        add(f"--{name}", metavar="COL", help=f"column of the {name}")
+    add(
+        "--split-map",
+        action="append",
+        default=[],
+        metavar="THEIRS=OURS",
+        help="such as valid=val; ours are train, val, test",
+    )
+    add(
+        "--labels",
+        type=_names,
+        default=[],
+        metavar="COL[,COL]",
+        help="label columns (1, 0, -1 uncertain, empty); * as in file names",
+    )
+    add(
+        "--mask",
+        action="append",
+        default=[],
+        metavar="NAME=COL",
+        help="column of a mask's path (or run-length string), repeatable",
+    )
+    add(
+        "--boxes",
+        metavar="COL|CSV",
+        help="JSON list column [[x0,y0,x1,y1], …], or a CSV image,label,x0,y0,x1,y1 beside the table",
+    )
+    add("--box-labels", metavar="COL", help="JSON list column of the boxes' names")
+    add("--root", metavar="DIR", help="folder that the paths start from (default: the table's folder)")
+
+
+def read(args: Namespace) -> Manifest:
+    """Manifest of the table `args.source`.
+
+    Raises:
+        CxrError: for a table that cannot be read or is empty, a column that is not there, or a cell that means nothing.
+    """
+    path = Path(args.source)
+    raw = read_table(path)
+    root = Path(args.root or path.parent).resolve()
+    out = pd.DataFrame(
+        {
+            "image": _column(raw, args.image, "--image", path),
+            "patient_id": _column(raw, args.patient, "--patient", path),
+        }
+    )
+    for name in ("image", "patient_id"):
+        if (empty := out.index[out[name].isna()]).size:
+            raise CxrError(
+                f"{path}: {len(empty)} rows have no {name}, for example rows {empty[:6].tolist()}. Fill or remove them."
+            )
+    out["image_id"] = out["image"]
+    out["study_id"] = out["image"]  # without a study column each image is a study of its own
+    for name in PLAIN_COLUMNS:
+        if (column := getattr(args, name)) is not None:
+            out[{"study": "study_id"}.get(name, name)] = _column(raw, column, f"--{name}", path)
+    if "age" in out:
+        out["age"] = pd.to_numeric(out["age"], errors="coerce")
+    if "split" in out:
+        out["split"] = _splits(out["split"], dict(_pair(entry, "--split-map") for entry in args.split_map), path)
+    for column in _matching(args.labels, raw, path):
+        out[f"label_{column.removeprefix('label_')}"] = cells.label(raw[column], path)
+    for name, column in (_pair(entry, "--mask") for entry in args.mask):
+        out[f"mask_{name}"] = _column(raw, column, "--mask", path)
+    notes = boxes.add_boxes(out, raw, args, path) if args.boxes else []
+    for column in ("image", *(c for c in out if c.startswith("mask_"))):
+        out[column] = out[column].map(lambda value: str(root / value) if is_path(value) else value)
+    _check_text(out, path)
+    return Manifest(out, root, notes)
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV or Parquet file, every cell a string or missing (so that patient 007 stays 007)."""
+    try:
+        if path.suffix.lower() == ".parquet":
+            table = cells.as_text(pd.read_parquet(path))
+        else:
+            table = pd.read_csv(
+                path, dtype=str, sep=None if path.suffix.lower() == ".txt" else ("\t" if path.suffix == ".tsv" else ",")
+            )
+    except FileNotFoundError as error:
+        raise CxrError(f"{path}: no such file.") from error
+    except (ValueError, OSError) as error:  # pandas' and arrow's parse errors are ValueErrors
+        raise CxrError(f"{path}: cannot be read as a table ({error}).") from error
+    if table.empty:
+        raise CxrError(f"{path}: the table has no rows.")
+    return table
+
+
+def _column(raw: pd.DataFrame, name: str, option: str, path: Path) -> pd.Series:
+    if name not in raw:
+        close = difflib.get_close_matches(name, list(raw.columns), n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(raw.columns)}."
+        raise CxrError(f"{path}: no column {name!r} for {option}; {hint}")
+    return raw[name]
+
+
+def _matching(patterns: list[str], raw: pd.DataFrame, path: Path) -> list[str]:
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        names = [column for column in raw if fnmatchcase(column, pattern)]
+        found.update(dict.fromkeys(names or [str(_column(raw, pattern, "--labels", path).name)]))
+    return list(found)
+
+
+def _splits(column: pd.Series, mapping: dict[str, str], path: Path) -> pd.Series:
+    names = column.str.strip().replace(mapping)
+    wrong = names.index[~names.isin(SPLITS)]
+    if len(wrong):
+        value = column[wrong[0]]
+        raise CxrError(
+            f"{path}: row {wrong[0]} is in split {value!r}, which is none of {', '.join(SPLITS)}; "
+            f"map it with --split-map {value}=train"
+        )
+    return names
+
+
+def _check_text(table: pd.DataFrame, path: Path) -> None:
+    present = [column for column in TEXT_COLUMNS if column in table]
+    if present and (table[present].fillna("").apply(lambda c: c.str.strip()) == "").all(axis=None):
+        raise CxrError(
+            f"{path}: every cell of the text column(s) mapped to {', '.join(present)} is empty. Map another column."
+        )
+
+
+def _names(value: str) -> list[str]:
+    return [name.strip() for name in value.split(",") if name.strip()]
+
+
+def _pair(entry: str, option: str) -> tuple[str, str]:
+    name, equals, value = entry.partition("=")
+    if not (name and equals and value):
+        raise CxrError(f"{option} {entry}: write it as NAME=VALUE.")
+    return name, value

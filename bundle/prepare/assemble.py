@@ -1,0 +1,79 @@
+"""The study table from the manifest and what was found in the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bundle.datasets.layout import Manifest
+from bundle.prepare.identity import hash_identities
+from bundle.prepare.ingest import Facts
+from scripts.data.splits import SPLITS, assign_folds, assign_splits, label_fractions, merge_patients
+from scripts.data.studies import TEXT_COLUMNS, path_columns
+from scripts.errors import CxrError
+from scripts.text import report_text, text_key
+
+FILE_FACTS = {"height": "Int64", "width": "Int64", "spacing_y": float, "spacing_x": float, "photometric": "str"}
+
+
+def assemble(manifest: Manifest, facts: dict[int, Facts], out: Path, deidentified: bool, seed: int) -> pd.DataFrame:
+    """Study table: the manifest's columns with file facts, splits, folds, fractions, store rows, text keys and hashed
+    ids.
+
+    Splits are drawn from the ids of the source, before these are hashed, so that every preparation draws the same.
+    Patients that share an identical image are drawn as one. A split that the source gives is kept; a training (then
+    validation) image that is identical to one of a held-out split is excluded, because it would leak.
+
+    Raises:
+        CxrError: when no image is usable.
+    """
+    found = pd.DataFrame([facts[row] for row in manifest.table.index], index=manifest.table.index)
+    found = found.reindex(columns=["exclude_reason", "pixels", "view", *FILE_FACTS]).astype(FILE_FACTS)
+    table = manifest.table.assign(exclude_reason=found["exclude_reason"])
+    if (table["exclude_reason"] != "").all():
+        raise CxrError(f"not one of {len(table)} images could be used. The first: {table['exclude_reason'].iloc[0]}")
+    table = table.join(found[[*FILE_FACTS]])
+    table["view"] = manifest.table["view"].fillna(found["view"]) if "view" in table else found["view"]
+    pixels = found["pixels"].fillna("")
+    groups = merge_patients(table["patient_id"], pixels)
+    if "split" in table:
+        table["exclude_reason"] = _exclude_leaking(table, pixels)
+    else:
+        table["split"] = assign_splits(groups, seed=seed)
+    table["fold"] = assign_folds(groups, seed=seed)
+    usable = table["exclude_reason"] == ""
+    table["fraction"] = label_fractions(groups[usable], table.loc[usable, "split"], seed=seed)
+    table["duplicate_of"] = _first_copy(table, pixels)
+    table["store_row"] = pd.Series(table.index, table.index, dtype="Int64").where(usable)
+    table["text_key"] = [text_key(text) if text else "" for text in reports(table)]
+    for column in path_columns(table)[1:]:
+        table[column] = table[column].fillna("")
+    return table if deidentified else hash_identities(table, out)
+
+
+def reports(table: pd.DataFrame) -> list[str]:
+    """Cleaned text of each row; "" for none."""
+    present = [column for column in TEXT_COLUMNS if column in table]
+    if not present:
+        return [""] * len(table)
+    return [
+        report_text(**dict(zip(present, row, strict=True))) for row in table[present].itertuples(index=False, name=None)
+    ]
+
+
+def _exclude_leaking(table: pd.DataFrame, pixels: pd.Series) -> pd.Series:
+    """exclude_reason, with images excluded that are identical to one of a better protected split (test, then val)."""
+    rank = table["split"].map({name: position for position, name in enumerate(SPLITS)})
+    known = (pixels != "") & (table["exclude_reason"] == "")
+    protected = rank[known].groupby(pixels[known]).transform("max").reindex(table.index, fill_value=-1)
+    reason = "duplicate across splits: same pixels as an image of " + protected.map(lambda p: SPLITS[int(p)])
+    return table["exclude_reason"].where(~(protected > rank), reason)
+
+
+def _first_copy(table: pd.DataFrame, pixels: pd.Series) -> pd.Series:
+    """Row of the first image with the same pixels; <NA> for an image that has no earlier copy."""
+    rows = pd.Series(np.arange(len(table)), table.index)
+    first = rows.groupby(pixels).transform("first")
+    return first.where((pixels != "") & (first < rows)).astype("Int64")

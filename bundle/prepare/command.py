@@ -1,0 +1,141 @@
+"""`python -m bundle prepare LAYOUT SOURCE OUT`: a data set into study table, image store and text store."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from bundle.datasets import LAYOUTS, Manifest
+from bundle.prepare import audit, audit_figure
+from bundle.prepare.assemble import assemble, reports
+from bundle.prepare.ingest import ingest, reasons
+from bundle.prepare.pool import Limits
+from scripts.data.atomic import atomic_path
+from scripts.data.image_store import StoreSettings
+from scripts.data.studies import RECORD, TEXT_COLUMNS, write_studies
+from scripts.errors import CxrError
+from scripts.text import FrozenLanguageModel, TextStore
+
+VERSION = 1
+TEXT = "text"
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """One subcommand a layout, with the layout's own arguments and the common ones."""
+    layouts = parser.add_subparsers(dest="layout", required=True, metavar="LAYOUT")
+    for name, layout in LAYOUTS.items():
+        sub = layouts.add_parser(name, help=layout.help, description=layout.help)
+        sub.add_argument("source", metavar="SOURCE", help="folder or table of the data set")
+        sub.add_argument("out", metavar="OUT", help="output folder; the same command continues a stopped run")
+        layout.add_arguments(sub)
+        _add_common(sub.add_argument_group("stores").add_argument)
+
+
+def _add_common(add: object) -> None:
+    assert callable(add)
+    add("--size", type=int, default=256, help="side of the stored images, pixels (256)")
+    add("--dtype", choices=("uint8", "uint16"), default="uint8", help="of the stored pixels (uint8)")
+    add("--language-model", default="minilm", metavar="MODEL", help="minilm, none, a hub id or a folder (minilm)")
+    add("--pooling", choices=("mean", "cls"), default="mean", help="of the language model's tokens (mean)")
+    add("--deidentified", action="store_true", help="keep ids as they are: the source holds no identity")
+    add("--seed", type=int, default=0, help="of splits, folds and label fractions (0)")
+    add("--workers", type=int, default=os.cpu_count(), help="processes (all cores)")
+    add("--time-limit", type=float, default=60, metavar="S", help="seconds that one file may take (60)")
+    add("--memory-limit", type=int, default=2048, metavar="MIB", help="memory that one file may take (2048)")
+    add(
+        "--shard",
+        type=_shard,
+        default=(0, 1),
+        metavar="I/N",
+        help="decode every N-th image from I on; afterwards run once without",
+    )
+    add("--retry", action="store_true", help="decode images again that an earlier run excluded")
+
+
+def main(args: Namespace) -> int:
+    """Run prepare; 0 when OUT is complete, or the shard is.
+
+    Raises:
+        CxrError: for input that cannot be used, and for a full disk.
+    """
+    try:
+        return prepare(args, Console())
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise CxrError(
+                f"no space left for {args.out}: {error.strerror}. "
+                "Free some, or choose another folder; the same command continues."
+            ) from error
+        raise
+
+
+def prepare(args: Namespace, console: Console) -> int:
+    """Manifest → image store → study table → text store → audit; each step continues what a stopped run left."""
+    manifest = LAYOUTS[args.layout].read(args)
+    out = Path(args.out)
+    out.mkdir(parents=True, exist_ok=True)
+    settings = StoreSettings(size=args.size, dtype=args.dtype, decode_size=args.size)
+    limits = Limits(args.time_limit, args.memory_limit)
+    images = manifest.table["image"].tolist()
+    facts = ingest(images, manifest.source, out, settings, args.workers, limits, console, args.shard, args.retry)
+    for kind, count in reasons(facts).items():
+        console.print(f"excluded, {kind}: {count}", highlight=False)
+    if args.shard[1] > 1:
+        console.print("Shard done. When all are, run once without --shard.")
+        return 0
+    table = assemble(manifest, facts, out, args.deidentified, args.seed)
+    record = {
+        "version": VERSION,
+        "layout": args.layout,
+        "deidentified": args.deidentified,
+        "seed": args.seed,
+        **asdict(settings),
+    }
+    record["language_model"] = _embed(table, out, args)
+    record["source"] = str(manifest.source)
+    record["source_relative"] = os.path.relpath(manifest.source, out.resolve())
+    with atomic_path(out / RECORD) as path:
+        path.write_text(json.dumps(record, indent=1))
+    write_studies(table, out, manifest.source)
+    _report(table, manifest, out, console)
+    return 0
+
+
+def _embed(table: pd.DataFrame, out: Path, args: Namespace) -> dict | None:
+    """Embed the distinct reports of the rows in use; the model's identity, or None without text or model."""
+    texts = [text for text, reason in zip(reports(table), table["exclude_reason"], strict=True) if text and not reason]
+    if not texts and any(column in table for column in TEXT_COLUMNS):
+        raise CxrError(
+            "all reports are empty after cleaning. Map other text columns, or none at all for a data set without text."
+        )
+    if not texts or args.language_model == "none":
+        return None
+    model = FrozenLanguageModel(args.language_model, pooling=args.pooling)
+    TextStore(out / TEXT, model).ensure(texts, progress=True)
+    return model.identity()
+
+
+def _report(table: pd.DataFrame, manifest: Manifest, out: Path, console: Console) -> None:
+    result = audit.audit(table, manifest.notes)
+    with atomic_path(out / "audit.json") as path:
+        path.write_text(json.dumps(result, indent=1))
+    audit.print_audit(result, console)
+    audit_figure.draw(table, result, out)
+    console.print(
+        f"Prepared {result['images']['used']} of {result['images']['rows']} images in {out} (audit.json, audit.png).",
+        soft_wrap=True,
+    )
+
+
+def _shard(value: str) -> tuple[int, int]:
+    index, slash, count = value.partition("/")
+    if not (slash and index.isdigit() and count.isdigit() and int(index) < int(count)):
+        raise ArgumentTypeError(f"{value!r} is no shard; write I/N with 0 <= I < N, such as 0/4")
+    return int(index), int(count)

@@ -1,0 +1,121 @@
+"""Every image of a manifest into the image store, on all cores, from where the last run stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bundle.prepare.journal import Journal
+from bundle.prepare.pool import Failure, Limits, guarded_map
+from scripts.data.image_store import IMAGES, ImageStoreWriter, StoreSettings
+from scripts.errors import CxrError
+
+LOOK_FIRST = 200
+WORKER = "bundle.prepare.worker"
+Facts = dict[str, Any]
+
+
+def ingest(
+    images: Sequence[str],
+    source: Path,
+    out: Path,
+    settings: StoreSettings,
+    workers: int,
+    limits: Limits,
+    console: Console,
+    shard: tuple[int, int] = (0, 1),
+    retry: bool = False,
+) -> dict[int, Facts]:
+    """Decode and store the images that are not stored yet.
+
+    Args:
+        images: absolute path of each row's image; store row = position.
+        source: folder that the paths start from; the run may continue after both have moved.
+        out: output folder.
+        settings: the store's settings.
+        workers: number of processes.
+        limits: what one file may cost.
+        console: where the progress bar and the reports of bad files go.
+        shard: (i, n): take the rows with row % n == i only, and leave the store open for the others.
+        retry: decode the excluded ones again.
+
+    Returns:
+        Facts of the rows done so far (see `bundle.prepare.worker.Ingest`); an excluded row has an `exclude_reason`.
+
+    Raises:
+        CxrError: when not one of the first images exists, or the output folder was begun from something else.
+    """
+    index, shards = shard
+    with Journal(out, _made_from(images, source, settings), f"{index}-of-{shards}" if shards > 1 else "all") as journal:
+        mine = range(index, len(images), shards)
+        todo = [row for row in mine if row not in journal.rows or (retry and journal.rows[row]["exclude_reason"])]
+        if todo:
+            if not journal.rows:
+                _require_images(images, source)
+            store = ImageStoreWriter(out, len(images), settings)
+            make = partial(_make_worker, out, len(images), settings)
+            tasks = [(row, images[row]) for row in todo]
+            with _progress(console) as progress:
+                bar = progress.add_task("images", total=len(mine), completed=len(mine) - len(todo))
+                for (row, _), result in guarded_map(make, tasks, workers, limits, preload=WORKER):
+                    facts = {"exclude_reason": result.reason} if isinstance(result, Failure) else result
+                    if facts["exclude_reason"]:
+                        progress.console.print(f"row {row}: {facts['exclude_reason']}", markup=False, highlight=False)
+                    journal.add(row, facts)
+                    progress.advance(bar)
+            store.flush()
+        if shards == 1 and not (out / IMAGES).exists():
+            ImageStoreWriter(out, len(images), settings).finish()
+        return journal.rows
+
+
+def reasons(facts: dict[int, Facts]) -> dict[str, int]:
+    """Number of excluded rows by kind of reason (what stands before the colon), the most frequent first."""
+    kinds = (entry["exclude_reason"].split(":")[0] for entry in facts.values() if entry["exclude_reason"])
+    return dict(Counter(kinds).most_common())
+
+
+def _make_worker(out: Path, count: int, settings: StoreSettings) -> Callable[[tuple[int, str]], Facts]:
+    # Only the workers decode, so only they (their server process, once) pay for MONAI's import.
+    from bundle.prepare.worker import Ingest
+
+    return Ingest(out, count, settings)
+
+
+def _made_from(images: Sequence[str], source: Path, settings: StoreSettings) -> dict[str, Any]:
+    names = "\n".join(os.path.relpath(image, source) for image in images)
+    return {
+        "images": len(images),
+        "paths": hashlib.blake2b(names.encode(), digest_size=16).hexdigest(),
+        **asdict(settings),
+    }
+
+
+def _require_images(images: Sequence[str], source: Path) -> None:
+    """A wrong --root should cost a second, not a store of zeros."""
+    first = images[:LOOK_FIRST]
+    if not any(Path(image).is_file() for image in first):
+        raise CxrError(
+            f"not one of the first {len(first)} images exists below {source}. "
+            "Give the folder that the paths start from with --root."
+        )
+
+
+def _progress(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console)

@@ -1,0 +1,141 @@
+"""The table layout: columns to meanings, and messages for what means nothing."""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bundle.datasets import LAYOUTS, Manifest
+from scripts.errors import CxrError
+
+ROWS = {
+    "file": ["a.png", "b.png", "c.png"],
+    "subject": ["007", "007", "8"],
+    "Opacity": ["1", "-1", None],
+    "Effusion": ["0.0", "true", "FALSE"],
+    "text": ["Clear lungs.", None, "Effusion."],
+    "set": ["training", "training", "test"],
+    "lung": ["m/a.png", None, "1 5 20 3"],
+    "found": ["[[1, 2, 3, 4]]", "[]", None],
+    "names": ['["opacity"]', "[]", None],
+}
+
+
+def read(source: Path, *arguments: str, layout: str = "table") -> Manifest:
+    parser = ArgumentParser()
+    LAYOUTS[layout].add_arguments(parser)
+    return LAYOUTS[layout].read(parser.parse_args(arguments, Namespace(source=str(source))))
+
+
+@pytest.fixture(params=["csv", "parquet"])
+def source(tmp_path, request):
+    path = tmp_path / f"data.{request.param}"
+    table = pd.DataFrame(ROWS)
+    if request.param == "csv":
+        table.to_csv(path, index=False)
+    else:
+        table["found"] = [[[1.0, 2.0, 3.0, 4.0]], [], None]
+        table["Opacity"] = [1.0, -1.0, np.nan]
+        table.to_parquet(path)
+    return path
+
+
+BASE = ("--image", "file", "--patient", "subject")
+
+
+def test_columns_get_their_meaning(source):
+    manifest = read(
+        source, *BASE, "--labels", "Opacity,Eff*", "--report", "text", "--split", "set",
+        "--split-map", "training=train", "--mask", "lungs=lung", "--boxes", "found", "--box-labels", "names",
+    )  # fmt: skip
+    table, root = manifest.table, source.parent
+    assert table["image"].tolist() == [str(root / f"{n}.png") for n in "abc"]
+    assert table["image_id"].tolist() == ["a.png", "b.png", "c.png"]
+    assert table["patient_id"].tolist() == ["007", "007", "8"]  # no number is made of an id
+    assert table["split"].tolist() == ["train", "train", "test"]
+    np.testing.assert_array_equal(table["label_Opacity"], [1, -1, np.nan])
+    np.testing.assert_array_equal(table["label_Effusion"], [0, 1, 0])
+    assert table["mask_lungs"].fillna("").tolist() == [str(root / "m/a.png"), "", "1 5 20 3"]
+    assert table["boxes"].tolist() == [[[1, 2, 3, 4]], [], None]  # found, looked for in vain, unknown
+    assert table["box_labels"].tolist() == [["opacity"], [], None]
+
+
+def test_boxes_from_a_file_of_their_own(source):
+    boxes = pd.DataFrame(
+        {"image": ["c.png", "c.png", "x.png"], "label": ["p", "q", "p"], "x0": 1, "y0": 2, "x1": [5.5, 6, 7], "y1": 9}
+    )
+    boxes.to_csv(source.parent / "boxes.csv", index=False)
+    manifest = read(source, *BASE, "--boxes", "boxes.csv")
+    assert manifest.table["boxes"].tolist() == [None, None, [[1, 2, 5.5, 9], [1, 2, 6, 9]]]
+    assert manifest.table["box_labels"].tolist() == [None, None, ["p", "q"]]
+    assert manifest.notes == ["1 of 3 boxes belong to no image of the table"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--image", "fil", "--patient", "subject"), "no column 'fil' for --image; did you mean 'file'"),
+        ((*BASE, "--report", "zzz"), "no column 'zzz' for --report; it has file, subject"),
+        ((*BASE, "--labels", "Opacity,Efusion"), "did you mean 'Effusion'"),
+        ((*BASE, "--labels", "text"), "column 'text', row 0: 'Clear lungs.' is no label"),
+        ((*BASE, "--split", "set"), "row 0 is in split 'training'.*--split-map training=train"),
+        ((*BASE, "--split", "set", "--split-map", "training"), "NAME=VALUE"),
+        ((*BASE, "--boxes", "nothing.csv"), "neither a column"),
+        ((*BASE, "--boxes", "text"), "column 'text', row 0: expected a JSON list"),
+        (("--image", "file", "--patient", "lung"), r"1 rows have no patient_id, for example rows \[1\]"),
+    ],
+)
+def test_what_means_nothing_is_said_with_its_place(source, arguments, message):
+    with pytest.raises(CxrError, match=message):
+        read(source, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("file,subject,text\n", "no rows"),
+        ("", "cannot be read as a table"),
+        ("file,subject,text\na,1,\nb,2, \n", "every cell"),
+    ],
+)
+def test_an_empty_table_or_column_of_text_is_refused(tmp_path, content, message):
+    (tmp_path / "t.csv").write_text(content)
+    with pytest.raises(CxrError, match=message):
+        read(tmp_path / "t.csv", *BASE, "--report", "text")
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(CxrError, match="no such file"):
+        read(tmp_path / "t.csv", *BASE)
+    with pytest.raises(CxrError, match="python -m bundle demo"):
+        read(tmp_path, layout="demo")
+
+
+@pytest.mark.parametrize("box", [[3, 2, 1, 4], [1, 2, 3], [1, 2, 3, 2]])
+def test_a_box_without_area_is_refused(tmp_path, box):
+    path = tmp_path / "t.csv"
+    pd.DataFrame({"file": ["a"], "subject": ["1"], "b": [json.dumps([box])]}).to_csv(path, index=False)
+    with pytest.raises(CxrError, match="row 0: a box needs"):
+        read(path, *BASE, "--boxes", "b")
+
+
+def test_real_sets(shared_data):
+    """Counts from the data folder's own README."""
+    notes = shared_data / "covid_cxr_notes"
+    table = read(
+        notes / "data.csv", "--patient", "group", "--report", "notes", "--view", "view", "--split", "split",
+        "--mask", "lungs=lung_mask", "--boxes", "boxes_findings.csv",
+    ).table  # fmt: skip
+    assert (len(table), table["mask_lungs"].notna().sum(), table["boxes"].dropna().map(len).sum()) == (281, 116, 110)
+    assert (table["view"] == "L").sum() == 31
+    assert all(Path(path).is_file() for column in ("image", "mask_lungs") for path in table[column].dropna())
+    nih = shared_data / "nih_chestxray14"
+    labels = "Pneumonia,Edema,Effusion,Atelectasis"
+    table = read(nih / "data.csv", "--patient", "group", "--labels", labels, "--boxes", "boxes.csv").table
+    assert [int(table[f"label_{name}"].sum()) for name in labels.split(",")] == [413, 83, 83, 88]
+    assert (table["patient_id"].nunique(), table["boxes"].dropna().map(len).sum()) == (537, 44)

@@ -1,0 +1,275 @@
+"""`prepare` end to end on small made-up archives: bad files, kills, shards, identities, splits."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import psutil
+import pydicom
+import pytest
+from monai.data import PILReader
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
+
+from bundle.demo.dicom import write_dx
+from bundle.prepare import add_arguments, main
+from scripts.data import CxrReader, StandardizeRadiographd, StoreReader, read_studies, study_items
+from scripts.data.image_store import ImageStore
+from scripts.errors import CxrError
+
+SIZE = 48
+GOOD = 12
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def pixels(seed: int, shape: tuple[int, int] = (100, 80)) -> np.ndarray:
+    noise = np.random.default_rng(seed).uniform(0, 4095, shape).astype(np.float32)
+    return cv2.GaussianBlur(noise, (0, 0), 3).astype(np.uint16)
+
+
+def run(*arguments: str | Path) -> int:
+    parser = ArgumentParser()
+    add_arguments(parser)
+    return main(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def command(source: Path, out: Path, *more: str) -> list[str]:
+    columns = ["--patient", "patient", "--study", "study", "--report", "text"]
+    settings = ["--size", str(SIZE), "--language-model", "none", "--workers", "2"]
+    return ["table", str(source), str(out), *columns, *settings, *more]
+
+
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory) -> Path:
+    """Twelve good files of six patients in several forms, then one of every bad kind; names as archives give them."""
+    folder = tmp_path_factory.mktemp("archive")
+    rows: list[dict[str, str]] = []
+
+    def add(name: str, patient: str) -> Path:
+        rows.append(
+            {"image": name, "patient": patient, "study": f"{patient}-{len(rows)}", "text": f"Report {len(rows)}."}
+        )
+        return folder / name
+
+    for i in range(GOOD - 2):
+        syntax = ["explicit", "rle", "jpeg_ls", "jpeg2000_lossless", "deflated"][i % 5]
+        path = add(f"DOE_JANE_{i}.dcm", f"MRN{i // 2}")
+        image = pixels(i, (60 + 9 * i, 100))
+        padding = int(image[0, 0]) if i == 3 else None
+        forms: dict[str, Any] = {
+            "photometric": f"MONOCHROME{i % 2 + 1}",
+            "padding_value": padding,
+            "tags": {"ViewPosition": "PA"},
+        }
+        write_dx(path, image, uid_seed=str(i), transfer_syntax=syntax, spacing=(0.2, 0.1), **forms)
+    cv2.imwrite(str(add("DOE_JANE_grey.png", "MRN5")), pixels(90).astype(np.uint16) * 8)
+    color = np.repeat((pixels(91) // 16).astype(np.uint8)[..., None], 3, axis=2)
+    cv2.imwrite(str(add("DOE_JANE_color.jpg", "MRN5")), color)
+
+    whole = (folder / "DOE_JANE_0.dcm").read_bytes()
+    add("DOE_JANE_truncated.dcm", "MRN6").write_bytes(whole[: len(whole) // 2])
+    add("DOE_JANE_text.dcm", "MRN6").write_text("This is a letter, and no radiograph.")
+    add("DOE_JANE_zero.dcm", "MRN7").touch()
+    ds = pydicom.dcmread(folder / "DOE_JANE_0.dcm")
+    ds.Rows = ds.Columns = 65535
+    ds.save_as(add("DOE_JANE_huge.dcm", "MRN7"))
+    write_dx(add("DOE_JANE_flat.dcm", "MRN7"), np.full((50, 50), 7, np.uint16), uid_seed="flat")
+    add("DOE_JANE_absent.dcm", "MRN7")
+    pd.DataFrame(rows).to_csv(folder / "data.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def outcome(archive, tmp_path_factory) -> tuple[Path, str]:
+    """The archive prepared, and what was printed."""
+    out = tmp_path_factory.mktemp("prepared") / "out"
+    with pytest.MonkeyPatch.context() as patch:
+        lines: list[str] = []
+        patch.setattr("rich.console.Console.print", lambda self, *what, **_: lines.append(" ".join(map(str, what))))
+        assert run(*command(archive / "data.csv", out)) == 0
+    return out, "\n".join(lines)
+
+
+def test_bad_files_stay_as_rows_with_a_reason(outcome):
+    out, printed = outcome
+    table = read_studies(out)
+    reasons = table["exclude_reason"]
+    assert (reasons[:GOOD] == "").all()
+    kinds = reasons[GOOD:].str.split(":").str[0].tolist()
+    assert kinds == ["unreadable"] * 4 + ["no contrast", "missing file"]
+    assert "empty" in reasons[GOOD + 2]
+    assert table["store_row"].notna().tolist() == [True] * GOOD + [False] * 6
+    assert "excluded, unreadable: 4" in printed
+    audit = json.loads((out / "audit.json").read_text())
+    assert audit["images"] == {"rows": GOOD + 6, "used": GOOD}
+    assert audit["excluded"] == {"unreadable": 4, "no contrast": 1, "missing file": 1}
+    assert audit["photometric"] == {"MONOCHROME1": 5, "MONOCHROME2": 5, "not DICOM": 2}
+    assert cv2.imread(str(out / "audit.png")) is not None
+
+
+def test_no_identity_is_printed_or_written(outcome, archive):
+    out, printed = outcome
+    table = read_studies(out)
+    assert table["image_id"].str.fullmatch("[0-9a-f]{16}").all()
+    assert table["patient_id"].nunique() == 8
+    assert (out / "salt").stat().st_mode & 0o777 == 0o600
+    for name in ("DOE", "MRN"):
+        assert name not in printed
+        assert not any(name in (out / file).read_text() for file in ("audit.json", "prepare.json", "journal/all.jsonl"))
+        ids = table[["patient_id", "study_id", "image_id", "exclude_reason"]]
+        assert not ids.apply(lambda column, name=name: column.str.contains(name)).any(axis=None)
+
+
+def test_facts_of_the_files_reach_the_table(outcome):
+    table = read_studies(outcome[0])
+    assert table["height"][:GOOD].tolist() == [60 + 9 * i for i in range(10)] + [100, 100]
+    assert table["width"][:GOOD].tolist() == [100] * 10 + [80, 80]
+    assert table["spacing_y"][0] == 0.2
+    assert table["spacing_x"][0] == 0.1
+    assert table["view"][:10].eq("PA").all()
+    assert table["split"].isin(["train", "val", "test"]).all()
+    assert (table.groupby("patient_id")[["split", "fold"]].nunique() == 1).all(axis=None)
+
+
+def test_stored_rows_equal_the_raw_road_to_the_bit(outcome):
+    """Stock LoadImaged on the raw file and on the store give the same tensor."""
+    out = outcome[0]
+    chain = Compose(
+        [
+            LoadImaged(
+                keys="image", reader=[StoreReader(), CxrReader(decode_size=SIZE), PILReader(reverse_indexing=False)]
+            ),
+            EnsureChannelFirstd(keys="image"),
+            StandardizeRadiographd(keys="image", size=SIZE, quantize="uint8"),
+        ]
+    )
+    stored, raw = (study_items(out, use_store=use_store) for use_store in (True, False))
+    assert [item["image_id"] for item in stored] == [item["image_id"] for item in raw]
+    assert len(stored) == GOOD
+    for a, b in zip(stored, raw, strict=True):
+        np.testing.assert_array_equal(chain(a)["image"].numpy(), chain(b)["image"].numpy())
+
+
+def test_the_same_command_again_changes_nothing(outcome, archive):
+    out = outcome[0]
+    before = {name: (out / name).read_bytes() for name in ("images.npy", "studies.parquet", "journal/all.jsonl")}
+    assert run(*command(archive / "data.csv", out)) == 0
+    assert {name: (out / name).read_bytes() for name in before} == before
+
+
+def test_other_settings_are_refused_in_the_same_folder(outcome, archive):
+    with pytest.raises(CxrError, match=r"begun from other input or settings .dtype uint8 → uint16"):
+        run(*command(archive / "data.csv", outcome[0], "--dtype", "uint16"))
+
+
+def test_a_repaired_file_is_taken_in_with_retry(outcome, archive, tmp_path):
+    source, out = tmp_path / "archive", tmp_path / "out"
+    shutil.copytree(archive, source)
+    shutil.copytree(outcome[0], out)
+    write_dx(source / "DOE_JANE_absent.dcm", pixels(7), uid_seed="7")
+    assert run(*command(source / "data.csv", out, "--retry")) == 0
+    table = read_studies(out)
+    assert (table["exclude_reason"] == "").sum() == GOOD + 1
+    assert ImageStore(out)[int(table["store_row"].iloc[-1])].any()
+    assert read_studies(outcome[0])["patient_id"].equals(table["patient_id"])  # the salt stayed
+
+
+def test_shards_write_the_bytes_of_one_run(outcome, archive, tmp_path):
+    out = tmp_path / "out"
+    for more in (["--shard", "0/2"], ["--shard", "1/2"], []):
+        assert not (out / "studies.parquet").exists()
+        assert run(*command(archive / "data.csv", out, *more)) == 0
+    assert (out / "images.npy").read_bytes() == (outcome[0] / "images.npy").read_bytes()
+
+
+def test_a_killed_run_continues_where_it_was(tmp_path):
+    """kill -9 of the real command in the middle, a torn journal line, and the same command again."""
+    count = 100
+    source, out, whole = (tmp_path / name for name in ("archive", "out", "whole"))
+    source.mkdir()
+    for i in range(count):
+        cv2.imwrite(str(source / f"{i}.png"), cv2.resize(pixels(i), (800, 700)), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    table = pd.DataFrame({"image": [f"{i}.png" for i in range(count)], "patient": range(count), "study": range(count)})
+    table.assign(text="Clear.").to_csv(source / "data.csv", index=False)
+    arguments = command(source / "data.csv", out)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bundle", "prepare", *arguments], cwd=PROJECT, stdout=subprocess.DEVNULL
+    )
+    journal = out / "journal" / "all.jsonl"
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not (journal.exists() and journal.read_bytes().count(b"\n") > 5):
+        time.sleep(0.01)
+    children = psutil.Process(process.pid).children(recursive=True)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    done = journal.read_bytes().count(b"\n") - 1
+    assert 5 <= done < count
+    assert not (out / "images.npy").exists()
+    psutil.wait_procs(children, timeout=20)
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    with journal.open("a") as file:
+        file.write('{"row": 99, "exclude_re')
+
+    assert run(*arguments) == 0
+    rows = [json.loads(line)["row"] for line in journal.read_text().splitlines()[1:]]
+    assert sorted(rows) == list(range(count))  # every row once: nothing was decoded twice
+    assert run(*command(source / "data.csv", whole)) == 0
+    assert (out / "images.npy").read_bytes() == (whole / "images.npy").read_bytes()
+
+
+def test_identical_images_join_patients_or_leave_the_training_split(archive, tmp_path):
+    """A copy of a test image under another patient's name, in train: excluded; and with drawn splits, on one side."""
+    names = [f"DOE_JANE_{i}.dcm" for i in range(8)]
+    shutil.copytree(archive, tmp_path / "archive")
+    shutil.copy(archive / names[0], tmp_path / "archive" / "copy.dcm")
+    table = pd.DataFrame(
+        {"image": [*names, "copy.dcm"], "patient": [*"abcdefgh", "z"], "study": range(9), "text": "Clear."}
+    )
+    table["set"] = ["test", "val", *["train"] * 7]
+    path = tmp_path / "archive" / "copies.csv"
+    table.to_csv(path, index=False)
+    assert run(*command(path, tmp_path / "given", "--split", "set", "--deidentified")) == 0
+    given = read_studies(tmp_path / "given")
+    assert given["split"].tolist() == table["set"].tolist()
+    assert given["exclude_reason"].tolist() == [""] * 8 + ["duplicate across splits: same pixels as an image of test"]
+    assert given["duplicate_of"].iloc[8] == 0
+    for seed in range(2):
+        assert run(*command(path, tmp_path / f"drawn{seed}", "--deidentified", "--seed", str(seed))) == 0
+        drawn = read_studies(tmp_path / f"drawn{seed}").set_index("patient_id")
+        assert drawn.loc["a", "split"] == drawn.loc["z", "split"]
+        assert drawn.loc["a", "fold"] == drawn.loc["z", "fold"]
+        assert (drawn["exclude_reason"] == "").all()
+
+
+def test_a_given_split_that_parts_a_patient_is_refused(archive, tmp_path):
+    names = [f"DOE_JANE_{i}.dcm" for i in range(3)]
+    table = pd.DataFrame({"image": names, "patient": ["MRN1", "MRN1", "MRN2"], "study": range(3), "text": "Clear."})
+    path = archive / "leak.csv"
+    table.assign(set=["train", "test", "train"]).to_csv(path, index=False)
+    with pytest.raises(CxrError, match=r"more than one split, for example [0-9a-f]{16} in rows \[0, 1\]"):
+        run(*command(path, tmp_path / "out", "--split", "set"))
+
+
+def test_a_wrong_root_costs_a_second_and_no_store(archive, tmp_path):
+    with pytest.raises(CxrError, match=r"not one of the first 18 images exists below.*--root"):
+        run(*command(archive / "data.csv", tmp_path / "out", "--root", str(tmp_path)))
+    assert not list((tmp_path / "out").glob("images*"))
+
+
+def test_a_full_disk_is_said_plainly(archive, tmp_path, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", full)
+    with pytest.raises(CxrError, match=r"no space left for .*the same command continues"):
+        run(*command(archive / "data.csv", tmp_path / "out"))
