@@ -158,7 +158,14 @@ def _raw(buffer: bytes, layout: Layout) -> NDArray[Any]:
 
 
 def _rle(frame: bytes, layout: Layout) -> NDArray[Any]:
-    buffer = decode_rle(frame, version=2, rows=layout.rows, columns=layout.columns, bits_allocated=layout.allocated)
+    size = {"rows": layout.rows, "columns": layout.columns, "bits_allocated": layout.allocated}
+    try:
+        buffer = decode_rle(frame, None, 2, **size)
+    except BaseException as error:
+        # A Rust panic is no Exception, and would end a worker that survives every other damaged file.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise ValueError(f"its RLE segments are damaged ({error})") from error
     return _shape(np.frombuffer(buffer, f"<u{layout.allocated // 8}"), layout, planar=True)
 
 
