@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -144,7 +144,3 @@ class Anatomy:
             )
             arcs.append((posterior * (sign(side), 1), bow * (sign(side), 1)))
         return arcs
-
-    def describe(self) -> dict[str, float]:
-        """Parameters by name, for tests of persistence."""
-        return {field.name: float(getattr(self, field.name)) for field in fields(self)}

@@ -67,22 +67,22 @@ def _offsets(chest: Chest, centre: tuple[int, int]) -> tuple[Plane, Plane]:
 
 def _opacity(chest: Chest, finding: Finding, rng: np.random.Generator) -> Mask:
     """Airspace disease: a ragged cloud that follows no border but the lung's."""
-    size = 0.18 + 0.24 * finding.severity * rng.uniform(0.7, 1.2) + 0.04 * rng.random()
+    size = 0.2 + 0.26 * finding.severity * rng.uniform(0.7, 1.2) + 0.04 * rng.random()
     centre = _place(chest, finding, 0.5 * size * chest.frame.unit, rng)
     dx, dy = _offsets(chest, centre)
     stretch, tilt = rng.uniform(0.75, 1.5), rng.uniform(0, np.pi)
     u, v = np.cos(tilt) * dx + np.sin(tilt) * dy, np.cos(tilt) * dy - np.sin(tilt) * dx
     envelope = np.exp(-((u * stretch) ** 2 + (v / stretch) ** 2) / (1.1 * size**2))
     ragged = clouds(rng, chest.frame.shape, 0.35 * size * chest.frame.unit + 2)
-    density = np.clip(envelope * (1 + 0.38 * ragged) - 0.22, 0, 0.62).astype(np.float32) / 0.62
+    density = np.clip(envelope * (1 + 0.27 * ragged) - 0.22, 0, 0.62).astype(np.float32) / 0.62
     density = blur(density, 0.012 * chest.frame.unit) * (chest.lungs[finding.side] > 127)
-    strength = 0.4 + 0.8 * finding.severity * rng.uniform(0.7, 1.1)
+    strength = 0.5 + 0.9 * finding.severity * rng.uniform(0.7, 1.1)
     chest.added += np.float32(strength) * blur(density, 0.01 * chest.frame.unit)
     return _solid(density > 0.3, chest.lungs[finding.side], centre)
 
 
 def _nodule(chest: Chest, finding: Finding, rng: np.random.Generator) -> Mask:
-    """A round shadow of 14 to 29 mm."""
+    """A round shadow of 17 to 34 mm."""
     radius = nodule_radius(finding)
     centre = _place(chest, finding, 1.3 * radius * chest.frame.unit, rng)
     dx, dy = _offsets(chest, centre)
@@ -90,14 +90,14 @@ def _nodule(chest: Chest, finding: Finding, rng: np.random.Generator) -> Mask:
     lobes = 1 + 0.1 * np.sin(3 * angle + rng.uniform(0, 6)) + 0.06 * np.sin(5 * angle + rng.uniform(0, 6))
     inside = np.clip(1 - (np.hypot(dx, dy * rng.uniform(0.88, 1.14)) / (radius * lobes)) ** 2, 0, 1)
     thick = np.sqrt(inside).astype(np.float32)
-    strength = 0.42 + 0.3 * finding.severity + 0.1 * rng.random()
+    strength = 0.6 + 0.4 * finding.severity + 0.1 * rng.random()
     chest.added += np.float32(strength) * blur(thick, 0.006 * chest.frame.unit)
     return _solid(thick > 0, chest.lungs[finding.side], centre)
 
 
 def nodule_radius(finding: Finding) -> float:
     """Radius in anatomical units; a unit is about 140 mm."""
-    return 0.05 + 0.055 * finding.severity
+    return 0.06 + 0.06 * finding.severity
 
 
 def _effusion(chest: Chest, finding: Finding, rng: np.random.Generator) -> Mask:
@@ -124,7 +124,7 @@ def _effusion(chest: Chest, finding: Finding, rng: np.random.Generator) -> Mask:
 def _pneumothorax(chest: Chest, finding: Finding, rng: np.random.Generator) -> Mask:
     """Air around a lung that has shrunk towards its lower medial corner: no vessels, a thin pleural line."""
     lung, side = chest.lungs[finding.side], finding.side
-    shrink = 0.08 + 0.4 * finding.severity**1.4
+    shrink = 0.1 + 0.4 * finding.severity**1.4
     shrink_x, shrink_y = shrink * rng.uniform(0.7, 1.2), shrink * rng.uniform(0.85, 1.15)
     corner = (sign(side) * chest.anatomy.mediastinum, chest.anatomy.base(side, chest.inspiration))
     px, py = chest.frame.px([corner])[0]

@@ -96,7 +96,9 @@ def make_demo(
 
     patients = len({plan.patient for plan in plans})
     _write_text(out / "README.txt", _README.format(studies=studies, patients=patients, seed=seed))
-    _write_text(out / "demo.csv", pd.DataFrame(rows).to_csv(index=False))
+    # Int64 keeps `1` from turning into `1.0` where a label is empty somewhere.
+    table = pd.DataFrame(rows).astype({f"label_{kind}": "Int64" for kind in FINDINGS})
+    _write_text(out / "demo.csv", table.to_csv(index=False))
     for row in (out / ".rows").iterdir():
         row.unlink()
     (out / ".rows").rmdir()

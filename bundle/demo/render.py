@@ -115,6 +115,6 @@ def _attenuation(chest: Chest, heart: Mask, portable: bool, rng: np.random.Gener
 
     texture = np.float32(0.035 * anatomy.marking) * clouds(rng, frame.shape, 0.06 * unit + 1, 3)
     vessels = vessel_tree(frame, anatomy, chest.inspiration)
-    mu += chest.vessels * (air * (0.42 * np.float32(anatomy.marking) * vessels + texture))
+    mu += chest.vessels * (air * (0.34 * np.float32(anatomy.marking) * vessels + texture))
     mu += bones(frame, anatomy, chest.inspiration, rng)
     return np.maximum(mu, 0) * (body > 0)

@@ -122,7 +122,7 @@ def _words(finding: Finding, rng: np.random.Generator) -> dict[str, str]:
         "Size": size.capitalize() if size else "",
         "a_size": f"{article} {size}".strip(),
         "A_size": f"{article} {size}".strip().capitalize(),
-        "A_mm": f"{'An' if mm in (11, 18) else 'A'} {mm}",
+        "A_mm": f"{'An' if mm == 18 else 'A'} {mm}",
         "mm": str(mm),
         "noun": noun,
         "side": finding.side,
