@@ -1,0 +1,33 @@
+"""From files to tensors: reader, stores, study table, splits, transforms."""
+
+from __future__ import annotations
+
+from scripts.data.augment import RandRadiographd
+from scripts.data.geometry import Letterbox
+from scripts.data.items import raw_items, study_items
+from scripts.data.reader import CxrReader
+from scripts.data.sampling import EpochSampler, StudyDataset, part_of_rank
+from scripts.data.sources import is_prepared, label_names, load_items, text_folder
+from scripts.data.standardize import StandardizeRadiographd, standardize
+from scripts.data.store_reader import StoreReader
+from scripts.data.studies import read_studies, write_studies
+
+__all__ = [
+    "CxrReader",
+    "EpochSampler",
+    "Letterbox",
+    "RandRadiographd",
+    "StandardizeRadiographd",
+    "StoreReader",
+    "StudyDataset",
+    "is_prepared",
+    "label_names",
+    "load_items",
+    "part_of_rank",
+    "raw_items",
+    "read_studies",
+    "standardize",
+    "study_items",
+    "text_folder",
+    "write_studies",
+]

@@ -174,7 +174,7 @@ def _labels(table: pd.DataFrame, labels: Sequence[str], where: str) -> np.ndarra
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'no labels'}."
             raise CxrError(f"{where}: no column 'label_{name}'; {hint}")
-    return table[[f"label_{name}" for name in labels]].to_numpy(np.float32)
+    return table[[f"label_{name}" for name in labels]].to_numpy(np.float32, copy=True)
 
 
 def _names(value: str | Iterable[str]) -> list[str]:

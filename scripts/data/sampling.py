@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import ignite.distributed as idist
 import numpy as np
@@ -30,12 +30,19 @@ class StudyDataset(Dataset):
         data: MONAI items; see `scripts.data.study_items`.
         transform: the preprocessing, usually a Compose.
         seed: of the random transforms.
-        replace_unreadable: True takes the next readable item in place of an unreadable one, and reports it once
-            (training). False raises (evaluation, where a silent replacement would be a wrong result).
+        unreadable: what becomes of an item that cannot be read. `raise` (evaluation: a silent gap would be a wrong
+            result); `replace` takes the next readable item and reports the other once (training); `report` gives a black
+            image of `shape` and the reason under `error`, which is empty for a readable item (inference).
+        shape: of the black image, `(C, H, W)`.
     """
 
     def __init__(
-        self, data: Sequence[dict[str, Any]], transform: Any = None, seed: int = 0, replace_unreadable: bool = False
+        self,
+        data: Sequence[dict[str, Any]],
+        transform: Any = None,
+        seed: int = 0,
+        unreadable: Literal["raise", "replace", "report"] = "raise",
+        shape: tuple[int, int, int] = (1, 1, 1),
     ) -> None:
         if len(data) == 0:
             raise CxrError(
@@ -43,24 +50,36 @@ class StudyDataset(Dataset):
             )
         super().__init__(data=data, transform=transform)
         self.seed = seed
-        self.replace_unreadable = replace_unreadable
-        self.unreadable: set[int] = set()
+        self.unreadable = unreadable
+        self.shape = tuple(shape)
+        self._bad: set[int] = set()
 
     def __getitem__(self, key: int) -> Any:  # type: ignore[override]
         epoch, index = divmod(int(key), len(self))
-        for step in range(len(self)):
-            candidate = (index + step) % len(self)
-            if candidate in self.unreadable:
+        if self.unreadable == "raise":
+            return self._read(epoch, index)
+        return self._read_or_replace(epoch, index) if self.unreadable == "replace" else self._read_or_report(index)
+
+    def _read_or_replace(self, epoch: int, index: int) -> Any:
+        for candidate in (*range(index, len(self)), *range(index)):
+            if candidate in self._bad:
                 continue
-            self._seed_transforms(epoch, candidate)
             try:
-                return self._transform(candidate)
+                return self._read(epoch, candidate)
             except Exception as error:
-                if not self.replace_unreadable:
-                    raise
-                self.unreadable.add(candidate)
+                self._bad.add(candidate)
                 logger.warning("Row %d is unreadable and left out of training: %s", candidate, first_line(error))
         raise CxrError(f"None of the {len(self)} images of the data list can be read; the log has the reason for each.")
+
+    def _read_or_report(self, index: int) -> Any:
+        try:
+            return {**self._read(0, index), "error": ""}
+        except Exception as error:
+            return {**self.data[index], "image": torch.zeros(self.shape), "error": first_line(error)}
+
+    def _read(self, epoch: int, index: int) -> Any:
+        self._seed_transforms(epoch, index)
+        return self._transform(index)
 
     def _seed_transforms(self, epoch: int, index: int) -> None:
         if isinstance(self.transform, (Compose, Randomizable)):

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from scripts.data.items import raw_items, study_items
-from scripts.data.studies import STUDIES
+from scripts.data.items import Text, raw_columns, raw_items, study_items
+from scripts.data.studies import STUDIES, read_studies
 from scripts.errors import CxrError
 
 
@@ -16,13 +16,13 @@ def load_items(
     split: str | Sequence[str] | None = None,
     view: str | Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
-    text: bool = True,
+    text: Text = True,
 ) -> list[dict[str, Any]]:
     """MONAI items of `source`.
 
     Args:
-        source: a folder made by `python -m bundle prepare`; or raw files: a CSV or Parquet file with `image` and `report`,
-            or (with `text=False`) a folder of DICOM, PNG or JPEG files.
+        source: a folder made by `python -m bundle prepare`; or raw files: a CSV or Parquet file with `image` and
+            `report`, or (with `text` False or "optional") a folder of DICOM, PNG or JPEG files.
         split, view, labels, text: see `study_items`.
 
     Raises:
@@ -31,12 +31,18 @@ def load_items(
     source = Path(source)
     if is_prepared(source):
         return study_items(source, split=split, view=view, labels=labels, text=text)
-    if source.is_file() or (source.is_dir() and not text):
+    if source.is_file() or (source.is_dir() and text is not True):
         return raw_items(source, split=split, view=view, labels=labels, text=text)
     raise CxrError(
         f"dataset_dir: {source} is neither a folder made by prepare nor a CSV or Parquet file of images and reports. "
         "Run: python -m bundle prepare table YOUR.csv OUT --help, or `make train` for the demo data."
     )
+
+
+def label_names(source: str | Path) -> list[str]:
+    """Findings of a prepared folder, or of a raw CSV or Parquet file: its columns `label_<finding>`."""
+    columns = read_studies(source).columns if is_prepared(source) else raw_columns(source)
+    return [str(column).removeprefix("label_") for column in columns if str(column).startswith("label_")]
 
 
 def is_prepared(source: str | Path) -> bool:

@@ -42,7 +42,7 @@ class ClipGradients:
 
     def check(self, engine: Engine) -> None:
         """Counts steps whose loss is NaN or infinite."""
-        finite = math.isfinite(float(engine.state.output["loss"]))
+        finite = math.isfinite(float(engine.state.output["loss"].detach()))
         self.not_finite = 0 if finite else self.not_finite + 1
         if self.not_finite >= self.patience:
             raise CxrError(

@@ -41,7 +41,7 @@ class Progress:
             return
         self._bar.update()
         if self.loss_every and engine.state.iteration % self.loss_every == 0:
-            loss = float(engine.state.output["loss"])
+            loss = float(engine.state.output["loss"].detach())
             self._bar.set_postfix_str(
                 f"epoch {engine.state.epoch}/{engine.state.max_epochs}, loss {loss:.3f}", refresh=False
             )

@@ -7,6 +7,7 @@ import os
 import sys
 import tempfile
 import traceback
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -35,6 +36,8 @@ def start_workflow(seed: int | None = 0) -> None:
     """
     if is_command_line():
         sys.excepthook = show_error
+        # Said for every LoadImaged that is built, although the reader that it is about is not asked for.
+        warnings.filterwarnings("ignore", message="NvImgCodecPydicomReader")
         check_command_line(sys.argv[1:])
     if seed is not None:
         set_determinism(seed=seed)
@@ -84,4 +87,5 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or ["no message"])[0]
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(lines[:2]) if lines and lines[0].endswith(":") else (lines or ["no message"])[0]

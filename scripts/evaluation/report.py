@@ -1,0 +1,194 @@
+"""The evaluation of pre-training, from the features of one pass over a data set."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+
+from scripts.engine.atomic import write_text_atomically
+from scripts.errors import CxrError
+from scripts.evaluation.shared_space import SharedSpace
+from scripts.image.panel import PIXELS, RANDOM
+from scripts.metrics import (
+    ProbeResult,
+    collect_values,
+    compare_probes,
+    flatten_retrieval,
+    latent_geometry,
+    probe_cv,
+    probe_split,
+    spectrum,
+)
+from scripts.output import (
+    Score,
+    ScoreRow,
+    geometry_rows,
+    plot_probe,
+    plot_retrieval,
+    plot_spectrum,
+    print_scores,
+    probe_rows,
+    retrieval_rows,
+    write_scores,
+)
+
+logger = logging.getLogger(__name__)
+Protocol = Literal["split", "5-fold"]
+
+
+class EvaluationReport:
+    """Handler for an evaluator whose network is an `EncoderPanel`: scores every member when the pass is over.
+
+    Prints a table, and writes `evaluation.json`, `evaluation.csv`, `evaluation.md` and `pictures/` into the folder:
+    linear-probe AUROC per finding with patient-wise 95 % intervals, its paired difference to random initialisation,
+    image-report retrieval against chance, and the latent geometry. The trivial baselines (chance, 16 x 16 pixels) and
+    random initialisation stand beside the trained encoder in every table.
+
+    Args:
+        folder: where the files go.
+        labels: findings, in the order of the items' `label`.
+        protocol: `split` fits the probe on the training patients and scores the test patients (for the data set that
+            the encoder was pre-trained on); `5-fold` cross-validates by patient over all images.
+        shared_space: projects the features of one member and the reports; None for a method without one.
+        resamples: of the bootstrap.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        labels: Sequence[str],
+        protocol: Protocol = "split",
+        shared_space: SharedSpace | None = None,
+        resamples: int = 1000,
+    ) -> None:
+        if protocol not in ("split", "5-fold"):
+            raise CxrError(f"protocol must be split or 5-fold, not {protocol!r}.")
+        self.folder = Path(folder)
+        self.labels = list(labels)
+        self.protocol = protocol
+        self.shared_space = shared_space
+        self.resamples = resamples
+
+    def attach(self, engine: Engine) -> None:
+        """Registers on the evaluator."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.add)
+        engine.add_event_handler(Events.COMPLETED, self.finish)
+
+    def start(self, engine: Engine) -> None:
+        """Forgets an earlier pass."""
+        self._features: dict[str, list[torch.Tensor]] = defaultdict(list)
+        self._columns: dict[str, list[Any]] = defaultdict(list)
+
+    def add(self, engine: Engine) -> None:
+        """Keeps the features, labels, patients and reports of a batch."""
+        for name, value in engine.state.output["pred"].items():
+            self._features[name].append(value.detach().cpu())
+        for key in ("patient_id", "split", "report", "label"):
+            values = collect_values(engine.state.batch, key)
+            self._columns[key].extend([] if values is None else values)
+
+    def finish(self, engine: Engine) -> None:
+        """Scores, prints, writes and draws, on rank 0."""
+        if idist.get_rank() != 0:
+            return
+        features = {name: torch.cat(parts) for name, parts in self._features.items()}
+        self.columns = {key: np.asarray(values) for key, values in self._columns.items()}
+        result = {
+            "images": len(self.columns["patient_id"]),
+            "patients": len(np.unique(self.columns["patient_id"])),
+            "protocol": self.protocol,
+            "geometry": {name: latent_geometry(value) for name, value in features.items()},
+        }
+        rows: list[ScoreRow] = []
+        pictures = self.folder / "pictures"
+        if self.labels:
+            probes = self._probe(features)
+            result["probe"] = {name: probe.to_dict() for name, probe in probes.items()}
+            result["difference_to_random"] = self._differences(probes)
+            rows += probe_rows(result["probe"]) + self._difference_rows(result["difference_to_random"])
+            plot_probe(result["probe"], pictures / "probe.png")
+        if self.shared_space is not None:
+            found = self._retrieve(features)
+            if found is not None:
+                result["retrieval"] = {self.shared_space.member: found}
+                rows += retrieval_rows(result["retrieval"])
+                plot_retrieval(result["retrieval"], pictures / "retrieval.png")
+                engine.state.metrics.update(flatten_retrieval(found))
+        rows += geometry_rows(result["geometry"])
+        plot_spectrum({name: spectrum(value) for name, value in features.items()}, pictures / "spectrum.png")
+        write_text_atomically(json.dumps(result, indent=1), self.folder / "evaluation.json")
+        for suffix in ("csv", "md"):
+            write_scores(rows, self.folder / f"evaluation.{suffix}")
+        where = "test patients" if self.protocol == "split" else "5 folds by patient"
+        print_scores(
+            rows, f"{result['images']} images of {result['patients']} patients; probes on {where}; [95 % interval]"
+        )
+
+    def _probe(self, features: dict[str, torch.Tensor]) -> dict[str, ProbeResult]:
+        labels = np.stack(list(self.columns["label"])).astype(np.float64)
+        patients, split = self.columns["patient_id"], self.columns["split"]
+        probes = {}
+        for name, value in features.items():
+            if self.protocol == "5-fold":
+                probe = probe_cv(value.numpy(), labels, patients, self.labels, resamples=self.resamples)
+            else:
+                train, test = split == "train", split == "test"
+                probe = probe_split(value.numpy(), labels, patients, self.labels, train, test, resamples=self.resamples)
+            probes[name] = probe
+        return probes
+
+    def _differences(self, probes: dict[str, ProbeResult]) -> dict[str, Any]:
+        """Macro AUROC of each trained member minus that of each random one, on the same patients."""
+        random = [name for name in probes if name.startswith(RANDOM)]
+        trained = [name for name in probes if name not in random and name != PIXELS]
+        return {
+            name: {
+                base: compare_probes(probes[base], probes[name], resamples=self.resamples)._asdict() for base in random
+            }
+            for name in trained
+        }
+
+    def _difference_rows(self, differences: dict[str, Any]) -> list[ScoreRow]:
+        bases = list(next(iter(differences.values()), {}))
+        return [
+            ScoreRow(
+                f"macro AUROC minus {base}",
+                {
+                    name: Score(
+                        found[base]["value"], found[base]["lo"], found[base]["hi"], f"p = {found[base]['p']:.3f}"
+                    )
+                    for name, found in differences.items()
+                },
+                trivial=0.0,
+            )
+            for base in bases
+        ]
+
+    def _retrieve(self, features: dict[str, torch.Tensor]) -> dict[str, Any] | None:
+        """Retrieval among the images that pre-training has not seen and that have a report."""
+        assert self.shared_space is not None
+        reports = self.columns.get("report", np.array([]))
+        if not len(reports):
+            return None
+        told = np.array([bool(str(report).strip()) for report in reports])
+        unseen = told & (self.columns["split"] == "test") if self.protocol == "split" else told
+        if unseen.sum() < 2:
+            logger.info("Fewer than two images with a report: no retrieval.")
+            return None
+        index = np.flatnonzero(unseen)
+        return self.shared_space.retrieve(
+            features[self.shared_space.member][index],
+            [str(reports[i]) for i in index],
+            self.columns["patient_id"][index],
+            resamples=self.resamples,
+        )
