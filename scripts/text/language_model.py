@@ -118,10 +118,11 @@ class FrozenLanguageModel:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
         folder = self.files.folder()
         encoder: Any = load_encoder(folder)
-        positions = getattr(encoder.config, "max_position_embeddings", None)
-        if positions and self.max_length > positions:
-            raise CxrError(f"max_length {self.max_length}: {self.files.model} reads at most {positions} tokens.")
         self._tokenizer = load_tokenizer(folder)
+        # RoBERTa's table has two rows more than it reads tokens; its tokenizer knows.
+        readable = min(self._tokenizer.model_max_length, getattr(encoder.config, "max_position_embeddings", 1 << 30))
+        if self.max_length > readable:
+            raise CxrError(f"max_length {self.max_length}: {self.files.model} reads at most {readable} tokens.")
         if len(self._tokenizer) > encoder.config.vocab_size:
             raise CxrError(f"{folder}: the tokenizer has more words than the encoder; they are not of one model.")
         self._encoder = self._in_working_dtype(encoder.to(self.device))
