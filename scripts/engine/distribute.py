@@ -11,8 +11,8 @@ from torch.nn.parallel import DistributedDataParallel
 def distribute(network: nn.Module, device: torch.device) -> nn.Module:
     """`network` on `device`, wrapped for the ranks of this run.
 
-    On GPUs batch norm is synchronised over the ranks. torch has no such layer for the CPU; there each rank normalises over
-    its own part of the batch, and a run of two processes differs from one of a single process by that.
+    On GPUs batch norm is synchronised over the ranks. torch has no such layer for the CPU; there each rank normalises
+    over its own part of the batch, and a run of two processes differs from one of a single process by that.
 
     Returns:
         DistributedDataParallel, or the network itself in a run of one process.
