@@ -41,15 +41,17 @@ def display_of(ds: Dataset, bits_stored: int, signed: bool, photometric: str) ->
     last = first + 2**bits_stored - 1
     values = np.arange(first, last + 1, dtype=np.float64)
     low, high = float(first), float(last)
-    if photometric.startswith("MONOCHROME"):
-        values, low, high = _modality(values, low, high, ds)
-        values, low, high = _values_of_interest(values, low, high, ds)
-        shape = str(ds.get("PresentationLUTShape") or "").strip().upper()
-        if photometric == "MONOCHROME1" or shape == "INVERSE":
-            values = low + high - values
-    if not np.isfinite(values).all():
-        raise ValueError("its rescale or window values are not finite numbers")
-    return Display(values.astype(np.float32), first, low, high)
+    with np.errstate(all="ignore"):
+        if photometric.startswith("MONOCHROME"):
+            values, low, high = _modality(values, low, high, ds)
+            values, low, high = _values_of_interest(values, low, high, ds)
+            shape = str(ds.get("PresentationLUTShape") or "").strip().upper()
+            if photometric == "MONOCHROME1" or shape == "INVERSE":
+                values = low + high - values
+        table = values.astype(np.float32)
+    if not np.isfinite(table).all():
+        raise ValueError("its rescale or window values give no finite numbers")
+    return Display(table, first, low, high)
 
 
 def _modality(values: NDArray[Any], low: float, high: float, ds: Dataset) -> tuple[NDArray[Any], float, float]:
@@ -73,7 +75,7 @@ def _values_of_interest(
     if width < (1 if function == "LINEAR" else 1e-9):
         return values, low, high
     if function == "SIGMOID":
-        share = 1 / (1 + np.exp(np.clip(-4 * (values - centre) / width, -700, 700)))
+        share = 1 / (1 + np.exp(-4 * (values - centre) / width))
     elif function in ("LINEAR", "LINEAR_EXACT"):
         if function == "LINEAR":
             centre, width = centre - 0.5, width - 1

@@ -42,7 +42,8 @@ def standardize(
     grey = luminance(image)
     square, inside = _letterbox(grey, np.isfinite(grey) & (grey != np.float32(padding)), size)
     low, high = _range(square[inside], percentiles)
-    if low < high:
+    # A resized constant differs from itself by rounding, about 1e-7 of its value; that is no picture.
+    if high - low > 1e-5 * max(abs(low), abs(high)):
         square = np.clip((square - low) / (high - low), 0, 1)
         square[~inside] = 0
     else:

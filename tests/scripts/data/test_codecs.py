@@ -126,7 +126,7 @@ def test_signed_values(stored: int) -> None:
 @pytest.mark.parametrize(("stored", "dtype"), [(8, np.int8), (12, np.int16), (16, np.int16)])
 def test_signed_jpeg_2000_exact_and_reduced(longest: int | None, stored: int, dtype: type) -> None:
     low = -(2 ** (stored - 1))
-    values = np.add.outer(np.linspace(low, -1, 81), np.linspace(0, -low - 1, 61)).astype(dtype)
+    values: np.ndarray = np.add.outer(np.linspace(low, -1, 81), np.linspace(0, -low - 1, 61)).astype(dtype)
     ds = data_set(
         encapsulate([encode_array(values, stored)]),
         JPEG2000Lossless,

@@ -47,7 +47,7 @@ def test_the_whole_image_maps_to_the_content() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
 def test_a_whole_factor_is_the_mean_of_each_block(dtype: type) -> None:
-    image = np.random.default_rng(0).integers(0, 200, (96, 48)).astype(dtype)
+    image: np.ndarray = np.random.default_rng(0).integers(0, 200, (96, 48)).astype(dtype)
     expected = image.astype(float).reshape(8, 12, 4, 12).mean((1, 3))
     # The halving on the way rounds whole numbers once more.
     np.testing.assert_allclose(resize(image, 8, 4), expected, atol=1 if dtype != np.float32 else 1e-3)
