@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -15,6 +14,7 @@ import torch
 from monai.data import PersistentDataset
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Resized, ScaleIntensityRangePercentilesd
 
+from bundle.bench.measure import Row, interleaved, one_thread
 from bundle.demo.dicom import write_dx
 from scripts.data.image_store import ImageStore, ImageStoreWriter, StoreSettings
 from scripts.data.standardize import StandardizeRadiographd, standardize
@@ -22,38 +22,34 @@ from scripts.data.store_reader import StoreReader
 
 SIZE = 512
 DETECTOR = (3056, 2544)  # pixels of a usual DX detector
-DECODE_BAR, PERSISTENT_BAR, BARE_BAR, BYTES_BAR = 1500.0, 3.0, 0.5, 0.3
+DECODE_BAR, PERSISTENT_BAR, BARE_BAR, BYTES_BAR = 1500.0, 3.0, 0.5, 1 / 0.3
 
 
-def run(rounds: int = 9, samples: int = 16, seed: int = 0) -> list[dict[str, Any]]:
+def run(rounds: int = 9, samples: int = 16, seed: int = 0) -> list[Row]:
     """CPU milliseconds a sample to a float32 tensor in [0, 1], one thread, page cache warm; all ways in turn, medians.
 
-    The stock chain reads an uncompressed file, its fastest case. `bytes_share` of the PersistentDataset row is the
-    store's bytes over that one's, at most `bytes_bar`. The last row is the same read with all that stock LoadImaged
-    wraps around it; it has no bar.
+    The stock chain reads an uncompressed file, its fastest case. The last row is the same read with all that stock
+    LoadImaged wraps around it; it has no bar.
 
     Args:
         rounds: measurements of each way.
         samples: stored images, each read 16 times a round.
         seed: of the picture.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    try:
-        with TemporaryDirectory() as name:
-            ways, share = _ways(Path(name), samples, seed)
-            costs = _measure(ways, rounds, samples)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread(), TemporaryDirectory() as name:
+        ways, share = _ways(Path(name), samples, seed)
+        costs = _measure(ways, rounds, samples)
     n = rounds * samples * 16
     read = "stored sample to tensor"
     return [
-        _row(read, "stock decode", costs["store"], costs["decode"], DECODE_BAR, n),
-        _row(read, "MONAI PersistentDataset", costs["store"], costs["persistent"], PERSISTENT_BAR, n)
-        | {"bytes_share": share, "bytes_bar": BYTES_BAR},
-        _row(read, "bare memory map to tensor", costs["store"], costs["bare"], BARE_BAR, n),
-        _row(f"{read}, through LoadImaged", "stock decode", costs["loadimaged"], costs["decode"], None, n),
+        Row.of(read, "stock decode", DECODE_BAR, costs["store"], costs["decode"], n),
+        Row.of(read, "MONAI PersistentDataset", PERSISTENT_BAR, costs["store"], costs["persistent"], n),
+        Row(
+            "bytes on the disk a sample", "MONAI PersistentDataset", 1 / share, BYTES_BAR, share, 1.0, samples, "share"
+        ),
+        Row.of(read, "bare memory map to tensor", BARE_BAR, costs["store"], costs["bare"], n),
+        Row.of(f"{read}, through LoadImaged", "stock decode", None, costs["loadimaged"], costs["decode"], n),
     ]
 
 
@@ -100,20 +96,14 @@ def _tensor(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pixels.astype(np.float32)).div_(255)
 
 
-def _measure(ways: dict[str, Callable[[int], Any]], rounds: int, samples: int) -> dict[str, float]:
-    """Median CPU milliseconds a sample of each way."""
+def _measure(ways: dict[str, Callable[[int], Any]], rounds: int, samples: int) -> dict[str, list[float]]:
+    """CPU milliseconds a sample of each way in each round."""
     order = np.random.default_rng(0)
-    costs: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds + 1):
-        for name, read in ways.items():
-            numbers = [0] if name == "decode" else order.integers(0, samples, samples * 16).tolist()
-            start = time.process_time()
-            for number in numbers:
-                read(number)
-            costs[name].append((time.process_time() - start) * 1e3 / len(numbers))
-    return {name: median(values[1:]) for name, values in costs.items()}  # the first round warms up
+    reads = {name: [0] if name == "decode" else order.integers(0, samples, samples * 16).tolist() for name in ways}
+    costs = interleaved({name: partial(_read_all, read, reads[name]) for name, read in ways.items()}, rounds)
+    return {name: [cost / len(reads[name]) for cost in values] for name, values in costs.items()}
 
 
-def _row(what: str, against: str, ours: float, theirs: float, bar: float | None, n: int) -> dict[str, Any]:
-    measured = {"ratio": theirs / ours, "bar": bar, "ours_ms": ours, "theirs_ms": theirs, "n": n}
-    return {"what": what, "against": against, **measured}
+def _read_all(read: Callable[[int], Any], numbers: list[int]) -> None:
+    for number in numbers:
+        read(number)

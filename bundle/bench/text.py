@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import time
+from functools import partial
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
 
+from bundle.bench.measure import Row, cpu_ms, one_thread
 from scripts.errors import CxrError
 from scripts.text import PACKAGED, FrozenLanguageModel
 from scripts.text.stock_encoder import quiet_transformers
@@ -20,7 +20,7 @@ BAR = 15.0
 _WORDS = "no acute process the heart is normal in size lungs are clear small left right pleural fluid with mild edema"
 
 
-def run(rounds: int = 3, reports: int = 64, batch: int = 4, seed: int = 0) -> list[dict[str, Any]]:
+def run(rounds: int = 3, reports: int = 64, batch: int = 4, seed: int = 0) -> list[Row]:
     """CPU milliseconds a report, one thread, both ways in turn; medians over the rounds.
 
     The model is BERT-base with random weights, as large as CXR-BERT. Lengths follow a log-normal law with median 83 and
@@ -36,34 +36,20 @@ def run(rounds: int = 3, reports: int = 64, batch: int = 4, seed: int = 0) -> li
     Raises:
         CxrError: the two ways do not give the same vectors.
     """
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with TemporaryDirectory() as folder:
-            encoder, tokenizer = _write_bert_base(Path(folder), seed)
-            ours = FrozenLanguageModel(folder, pooling="cls", max_length=512, device="cpu")
-            ours.load()
-            ours_ms, theirs_ms = [], []
-            for texts in _reports(rounds, reports, seed):
-                theirs, cost = _timed(lambda texts=texts: _authors(encoder, tokenizer, texts[:batch]))
-                theirs_ms.append(cost / batch)
-                vectors, cost = _timed(lambda texts=texts: ours.embed(texts))
-                ours_ms.append(cost / reports)
-                _same(vectors[:batch], theirs)
-    finally:
-        torch.set_num_threads(threads)
-    ratio = median(theirs_ms) / median(ours_ms)
-    return [
-        {
-            "what": "one-off text embedding, length buckets, bf16 where exact",
-            "against": "the authors' language-model pass: fp32, padded to 512",
-            "ratio": ratio,
-            "bar": BAR,
-            "ours_ms": median(ours_ms),
-            "theirs_ms": median(theirs_ms),
-            "n": rounds * reports,
-        }
-    ]
+    with one_thread(), TemporaryDirectory() as folder:
+        encoder, tokenizer = _write_bert_base(Path(folder), seed)
+        ours = FrozenLanguageModel(folder, pooling="cls", max_length=512, device="cpu")
+        ours.load()
+        ours_ms, theirs_ms = [], []
+        for texts in _reports(rounds, reports, seed):
+            theirs, cost = cpu_ms(partial(_authors, encoder, tokenizer, texts[:batch]))
+            theirs_ms.append(cost / batch)
+            vectors, cost = cpu_ms(partial(ours.embed, texts))
+            ours_ms.append(cost / reports)
+            _same(vectors[:batch], theirs)
+    what = "one-off text embedding, length buckets, bf16 where exact"
+    against = "the authors' language-model pass: fp32, padded to 512"
+    return [Row.of(what, against, BAR, ours_ms, theirs_ms, n=rounds * reports)]
 
 
 def _write_bert_base(folder: Path, seed: int) -> tuple[Any, Any]:
@@ -92,12 +78,6 @@ def _authors(encoder: Any, tokenizer: Any, texts: list[str]) -> np.ndarray:
     tokens = tokenizer(texts, padding="max_length", truncation=True, max_length=512, return_tensors="pt")
     hidden = encoder(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
     return hidden[:, 0].numpy()
-
-
-def _timed(work: Any) -> tuple[Any, float]:
-    start = time.process_time()
-    result = work()
-    return result, (time.process_time() - start) * 1000
 
 
 def _same(ours: np.ndarray, theirs: np.ndarray) -> None:

@@ -29,7 +29,7 @@ def writing(path: str | Path) -> Iterator[Path]:
     except (OSError, RuntimeError) as error:
         # torch.save reports a full disk as a RuntimeError of its own ("unexpected pos", "PytorchStreamWriter failed").
         full = isinstance(error, RuntimeError) or error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "no space left on the disk" if full else error.strerror
+        reason = "no space left on the disk" if full else str(error)
         raise CxrError(
             f"Could not write {path}: {reason}. The previous file is untouched; free space or change the folder."
         ) from error

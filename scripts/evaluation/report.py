@@ -103,7 +103,7 @@ class EvaluationReport:
             return
         features = {name: torch.cat(parts) for name, parts in self._features.items()}
         self.columns = {key: np.asarray(values) for key, values in self._columns.items()}
-        result = {
+        result: dict[str, Any] = {
             "images": len(self.columns["patient_id"]),
             "patients": len(np.unique(self.columns["patient_id"])),
             "protocol": self.protocol,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scripts.output.embeddings import EmbeddingWriter, read_embeddings
 from scripts.output.figures import plot_geometry, plot_spectrum, plot_training
 from scripts.output.montage import Panel, plot_montage
+from scripts.output.pictures import TrainingPictures
 from scripts.output.score_figures import plot_probe, plot_retrieval
 from scripts.output.tables import (
     Score,
@@ -22,6 +23,7 @@ __all__ = [
     "Panel",
     "Score",
     "ScoreRow",
+    "TrainingPictures",
     "geometry_rows",
     "plot_geometry",
     "plot_montage",
