@@ -11,16 +11,15 @@ from bundle.datasets.layout import Manifest
 from bundle.prepare.identity import hash_identities
 from bundle.prepare.ingest import Facts
 from scripts.data.splits import SPLITS, assign_folds, assign_splits, label_fractions, merge_patients
-from scripts.data.studies import TEXT_COLUMNS, path_columns
+from scripts.data.studies import path_columns, report_texts
 from scripts.errors import CxrError
-from scripts.text import report_text, text_key
+from scripts.text import text_key
 
 FILE_FACTS = {"height": "Int64", "width": "Int64", "spacing_y": float, "spacing_x": float, "photometric": "str"}
 
 
 def assemble(manifest: Manifest, facts: dict[int, Facts], out: Path, deidentified: bool, seed: int) -> pd.DataFrame:
-    """Study table: the manifest's columns with file facts, splits, folds, fractions, store rows, text keys and hashed
-    ids.
+    """Study table: the manifest's columns, file facts, splits, folds, fractions, store rows, text and hashed ids.
 
     Splits are drawn from the ids of the source, before these are hashed, so that every preparation draws the same.
     Patients that share an identical image are drawn as one. A split that the source gives is kept; a training (then
@@ -47,20 +46,11 @@ def assemble(manifest: Manifest, facts: dict[int, Facts], out: Path, deidentifie
     table["fraction"] = label_fractions(groups[usable], table.loc[usable, "split"], seed=seed)
     table["duplicate_of"] = _first_copy(table, pixels)
     table["store_row"] = pd.Series(table.index, table.index, dtype="Int64").where(usable)
-    table["text_key"] = [text_key(text) if text else "" for text in reports(table)]
+    table["clean_text"] = report_texts(table)
+    table["text_key"] = table["clean_text"].map(lambda text: text_key(text) if text else "")
     for column in path_columns(table)[1:]:
         table[column] = table[column].fillna("")
     return table if deidentified else hash_identities(table, out)
-
-
-def reports(table: pd.DataFrame) -> list[str]:
-    """Cleaned text of each row; "" for none."""
-    present = [column for column in TEXT_COLUMNS if column in table]
-    if not present:
-        return [""] * len(table)
-    return [
-        report_text(**dict(zip(present, row, strict=True))) for row in table[present].itertuples(index=False, name=None)
-    ]
 
 
 def _exclude_leaking(table: pd.DataFrame, pixels: pd.Series) -> pd.Series:

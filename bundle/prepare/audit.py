@@ -9,7 +9,6 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from bundle.prepare.assemble import reports
 from scripts.data.splits import FRACTIONS, SPLITS
 from scripts.data.studies import path_columns
 
@@ -93,7 +92,7 @@ def _pixels(used: pd.DataFrame) -> dict[str, Any]:
 
 
 def _text(used: pd.DataFrame) -> dict[str, Any]:
-    texts = pd.Series([text for text in reports(used) if text], dtype=object)
+    texts = used["clean_text"][used["clean_text"] != ""]
     if texts.empty:
         return {}
     return {

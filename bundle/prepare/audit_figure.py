@@ -12,7 +12,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from bundle.prepare.assemble import reports
 from scripts.data.atomic import atomic_path
 from scripts.data.image_store import ImageStore
 
@@ -83,7 +82,7 @@ def _sizes(axes: Axes, used: pd.DataFrame) -> None:
 
 
 def _words(axes: Axes, used: pd.DataFrame) -> None:
-    lengths = [len(text.split()) for text in reports(used) if text]
+    lengths = [len(text.split()) for text in used["clean_text"] if text]
     axes.set_title(f"report length (words), {len(lengths)} images with text", loc="left")
     if lengths:
         axes.hist(lengths, bins=40, color="#8898a8")

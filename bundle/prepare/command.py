@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bundle.datasets import LAYOUTS, Manifest
 from bundle.prepare import audit, audit_figure
-from bundle.prepare.assemble import assemble, reports
+from bundle.prepare.assemble import assemble
 from bundle.prepare.ingest import ingest, reasons
 from bundle.prepare.pool import Limits
 from scripts.data.atomic import atomic_path
@@ -110,7 +110,7 @@ def prepare(args: Namespace, console: Console) -> int:
 
 def _embed(table: pd.DataFrame, out: Path, args: Namespace) -> dict | None:
     """Embed the distinct reports of the rows in use; the model's identity, or None without text or model."""
-    texts = [text for text, reason in zip(reports(table), table["exclude_reason"], strict=True) if text and not reason]
+    texts = table.loc[(table["exclude_reason"] == "") & (table["clean_text"] != ""), "clean_text"].tolist()
     if not texts and any(column in table for column in TEXT_COLUMNS):
         raise CxrError(
             "all reports are empty after cleaning. Map other text columns, or none at all for a data set without text."

@@ -14,9 +14,8 @@ import pandas as pd
 
 from scripts.data.image_store import IMAGES
 from scripts.data.splits import assign_splits
-from scripts.data.studies import TEXT_COLUMNS, read_studies
+from scripts.data.studies import read_studies, report_texts
 from scripts.errors import CxrError
-from scripts.text import report_text
 
 IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", "")
 Text = bool | Literal["optional"]
@@ -130,7 +129,8 @@ def _keep(
         table = table[table["split"].isin(_names(split))]
     if view is not None:
         starts = tuple(v.upper() for name in _names(view) for v in (("PA", "AP") if name == "frontal" else (name,)))
-        table = table[table["view"].fillna("").str.upper().str.startswith(starts)]
+        views = table["view"].fillna("") if "view" in table else pd.Series("", table.index)
+        table = table[views.str.upper().str.startswith(starts)]
     if fraction != 100:
         table = table[(table["split"] != "train") | (table["fraction"] <= fraction)]
     if table.empty:
@@ -142,12 +142,7 @@ def _items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, where:
     columns = {key: table[key] for key in ("image", "image_id", "patient_id", "split")}
     columns["view"] = table["view"].fillna("") if "view" in table else pd.Series("", table.index)
     if text:
-        present = [column for column in TEXT_COLUMNS if column in table]
-        columns["report"] = pd.Series(  # all empty without a text column
-            [report_text(**dict(zip(present, row, strict=True))) for row in table[present].itertuples(index=False)],
-            table.index,
-            dtype=object,
-        )
+        columns["report"] = report_texts(table)
     items = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if labels is not None:
         for item, row in zip(items, _labels(table, labels, where), strict=True):

@@ -11,6 +11,7 @@ import pandas as pd
 from scripts.data.atomic import atomic_path
 from scripts.data.splits import check_leakage
 from scripts.errors import CxrError
+from scripts.text import report_text
 
 STUDIES = "studies.parquet"
 RECORD = "prepare.json"
@@ -76,6 +77,16 @@ def validate_studies(table: pd.DataFrame, where: str) -> None:
             f"{where}: {len(repeated)} rows repeat an image, for example rows {rows[:6]}; keep one row an image."
         )
     check_leakage(table)
+
+
+def report_texts(table: pd.DataFrame) -> pd.Series:
+    """Cleaned text of each row, "" for none: prepare's column `clean_text`, else made from the text columns."""
+    if "clean_text" in table:
+        return table["clean_text"].fillna("")
+    present = [column for column in TEXT_COLUMNS if column in table]
+    rows = table[present].itertuples(index=False, name=None) if present else [()] * len(table)
+    texts = [report_text(**dict(zip(present, row, strict=True))) for row in rows]
+    return pd.Series(texts, table.index, dtype=object)
 
 
 def path_columns(table: pd.DataFrame) -> list[str]:

@@ -79,6 +79,7 @@ def test_images_without_report_are_counted(caplog):
         ({"labels": ["opacitiy"]}, "no column 'label_opacitiy'; did you mean 'opacity'"),
         ({"view": "swimmers"}, "no image left with split=None, view=swimmers"),
         ({"use_store": True}, "store_dir="),
+        ({"split": "train", "view": "LATERAL"}, "no image left"),
     ],
 )
 def test_what_cannot_be_given_is_said(arguments, message):
@@ -112,6 +113,12 @@ def test_raw_items_of_a_csv(tmp_path):
     assert {name: len(items) for name, items in splits.items()} == {"train": 28, "val": 4, "test": 8}
     patients = [{item["patient_id"] for item in items} for items in splits.values()]
     assert len(set.union(*patients)) == sum(map(len, patients)) == 20
+
+
+def test_prepared_text_is_taken_as_it_stands():
+    """What the text store was filled with stays the key, whatever later code would make of the columns."""
+    items = study_items(TABLE.assign(clean_text=["As prepared.", "", "", "", "", ""]), use_store=False)
+    assert [item["report"] for item in items] == ["As prepared."]
 
 
 def test_raw_items_of_a_list_and_of_a_folder(tmp_path):
