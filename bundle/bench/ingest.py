@@ -33,7 +33,7 @@ LENT = "imagecodecs"
 def run(seconds_budget: float = 40.0, seed: int = 0) -> list[dict[str, Any]]:
     """One row a transfer syntax: CPU milliseconds, one thread, page cache warm, the ways in turn, medians.
 
-    pydicom has no decoder for JPEG lossless but one under the GPL and one that can abort the process, so the stock chain
+    For JPEG lossless pydicom knows one decoder under the GPL and one that can abort the process, so the stock chain
     is lent the one that this project uses; for the other syntaxes it has the plugins that pydicom finds here.
 
     Args:

@@ -85,8 +85,12 @@ class CxrReader(PydicomReader):
 
     def _load(self, ds: Dataset) -> tuple[NDArray[np.float32], dict[str, Any]]:
         stored, layout = decode_pixels(ds, self.decode_size)
-        display = display_of(ds, layout.stored, layout.signed, layout.photometric)
         valid = _not_padding(stored, ds, layout.signed)
+        if valid is not None and stored.shape != (layout.rows, layout.columns):
+            # Wavelets smear padding into the picture beside it; only every pixel's value tells the two apart.
+            stored, layout = decode_pixels(ds)
+            valid = _not_padding(stored, ds, layout.signed)
+        display = display_of(ds, layout.stored, layout.signed, layout.photometric)
         rows, columns = self._size(layout.rows, layout.columns)
         if valid is None:
             image, padding = display.show(resize(stored, rows, columns)), float("nan")

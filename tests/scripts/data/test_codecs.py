@@ -13,9 +13,12 @@ from openjpeg.utils import encode_array
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
+    HTJ2K,
     MPEG2MPML,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    HTJ2KLosslessRPCL,
     JPEG2000Lossless,
     JPEGExtended12Bit,
     JPEGLossless,
@@ -139,6 +142,14 @@ def test_signed_jpeg_2000_exact_and_reduced(longest: int | None, stored: int, dt
         assert pixels.shape == (21, 16)
         # A plane stays a plane: the middle of the picture is the middle of its values.
         assert abs(int(pixels[10, 8]) - int(values[40, 32])) < 0.03 * 2**stored
+
+
+@pytest.mark.parametrize("syntax", [HTJ2K, HTJ2KLossless, HTJ2KLosslessRPCL])
+def test_high_throughput_jpeg_2000(syntax: str) -> None:
+    ds = data_set(encapsulate([bytes(imagecodecs.htj2k_encode(ramp(16), reversible=True))]), syntax)
+    ds.BitsStored, ds.HighBit = 16, 15
+    np.testing.assert_array_equal(decode_pixels(ds)[0], ramp(16))
+    assert decode_pixels(ds, longest=20)[0].shape == (19, 26)
 
 
 @pytest.mark.parametrize("shape", [(256, 192), (255, 193), (257, 190)])

@@ -227,6 +227,18 @@ def test_padding_is_darkest_and_marked(tmp_path: Path, photometric: str, decode_
     assert image[padded].max() < image[~padded].min() and image[~padded].min() >= 499 and image.min() < 0.1
 
 
+@pytest.mark.parametrize("name", ["explicit", "jpeg2000_lossless"])
+def test_a_round_shutter_survives_the_reduced_decode(tmp_path: Path, name: str) -> None:
+    pixels = np.clip(scene(), 500, 3000)
+    rows, columns = np.mgrid[: pixels.shape[0], : pixels.shape[1]]
+    pixels[(rows - 300) ** 2 + (columns - 250) ** 2 > 280**2] = 4095
+    write_dx(tmp_path / "a.dcm", pixels, transfer_syntax=name, padding_value=4095, uid_seed="1")
+    (exact, meta), (reduced, same) = read(tmp_path / "a.dcm"), read(tmp_path / "a.dcm", decode_size=128)
+    assert meta["padding"] == same["padding"]
+    expected, got = (standardize(image, 128, None, padding=meta["padding"]) for image in (exact, reduced))
+    assert psnr(expected, got) >= 40
+
+
 def test_padding_range_and_a_value_with_the_wrong_sign(tmp_path: Path) -> None:
     path = line(tmp_path, padding_value=0)
     ds = pydicom.dcmread(path)
