@@ -1,12 +1,22 @@
-"""Fixtures that several test modules share."""
+"""Fixtures that several test modules share: tiny data made once, and one tiny run trained on it."""
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from filelock import FileLock
 
-SHARED = Path(__file__).resolve().parents[2] / "shared"
+PROJECT = Path(__file__).resolve().parents[1]
+SHARED = PROJECT.parent / "shared"
+# 36 studies of this seed: every finding has positives and negatives among the test patients.
+STUDIES, SEED = 36, 4
+
+RunConfig = Callable[..., Any]
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +25,109 @@ def shared_data() -> Path:
     if not (SHARED / "data").is_dir():
         pytest.skip(f"real data not found at {SHARED / 'data'}")
     return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def project() -> Path:
+    """The bundle's root."""
+    return PROJECT
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
+    """`once(name, make)`: a folder that `make(folder)` fills a single time, however many processes pytest-xdist runs."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def folder(name: str, make: Callable[[Path], object]) -> Path:
+        path, done = base / name, base / f"{name}.done"
+        with FileLock(base / f"{name}.lock"):
+            if not done.exists():
+                make(path)
+                done.touch()
+        return path
+
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demo_folder(once: Callable[..., Path]) -> Path:
+    """A demo data set of small radiographs: `demo.csv`, `dicom/`, `masks/`."""
+    from bundle.demo import make_demo
+
+    return once(
+        "demo", lambda out: make_demo(out, studies=STUDIES, seed=SEED, workers=1, size=(160, 240), progress=False)
+    )
+
+
+@pytest.fixture(scope="session")
+def prepared(once: Callable[..., Path], demo_folder: Path) -> Path:
+    """`demo_folder` after `prepare`, at 64 pixels: study table, image store, text store."""
+    from bundle.__main__ import main
+
+    def prepare(out: Path) -> None:
+        assert main(["prepare", "demo", str(demo_folder), str(out), "--size", "64", "--workers", "1"]) == 0
+
+    return once("prepared", prepare)
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides(prepared: Path, once: Callable[..., Path]) -> dict[str, Any]:
+    """Overrides that make a configuration train within seconds: a thin ResNet-10 on the prepared demo, five batches an
+    epoch, and one MLflow database for all (making one takes longer than the training).
+    """
+    tracking = once("tracking", Path.mkdir) / "mlruns.db"
+    return {
+        "dataset_dir": str(prepared),
+        "encoder": "resnet10",
+        "network_def#widen_factor": 0.25,
+        "method#hidden_dim": 64,
+        "method#out_dim": 32,
+        "image_size": 64,
+        "epochs": 3,
+        "batch_size": 4,
+        "num_workers": 0,
+        "tracking_uri": f"sqlite:///{tracking}",
+    }
+
+
+@pytest.fixture(scope="session")
+def run_config() -> RunConfig:
+    """`run_config(["train.json"], root, **overrides)`: initializes and runs a configuration in this process, as a host
+    program would; gives the workflow. `run=False` leaves the run out, `folder` says where the files lie.
+    """
+    from monai.bundle import ConfigWorkflow
+
+    def run_(
+        files: list[str], root: Path, *, folder: Path = PROJECT / "configs", run: bool = True, kind: str = "train",
+        **overrides: Any,
+    ) -> ConfigWorkflow:  # fmt: skip
+        workflow = ConfigWorkflow(
+            config_file=[str(folder / file) for file in files],
+            workflow_type=kind,
+            # A host's logging stays its own; MONAI would point the root logger at a stream that pytest closes.
+            logging_file=False,
+            meta_file=str(PROJECT / "configs" / "metadata.json"),
+            **{"bundle_root": str(root), **overrides},
+        )
+        workflow.initialize()
+        if run:
+            workflow.run()
+        return workflow
+
+    return run_
+
+
+@pytest.fixture(scope="session")
+def trained(once: Callable[..., Path], tiny_overrides: dict[str, Any], run_config: RunConfig) -> SimpleNamespace:
+    """One uninterrupted run of `train.json` with `tiny_overrides`, tracked in its own database as by default."""
+
+    def train(root: Path) -> None:
+        own = {key: value for key, value in tiny_overrides.items() if key != "tracking_uri"}
+        run_config(["train.json"], root, **own, run_name="uninterrupted")
+
+    root = once("trained", train)
+    output = root / "runs" / "pretraining"
+    return SimpleNamespace(
+        root=root, models=root / "models", output=output, database=f"sqlite:///{output / 'mlruns.db'}"
+    )
