@@ -32,7 +32,10 @@ def main(arguments: list[str] | None = None) -> int:
     verb_parser = argparse.ArgumentParser(prog=f"python -m bundle {verb}", description=VERBS[verb][1])
     module.add_arguments(verb_parser)
     args = verb_parser.parse_args(arguments[1:])
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+    # Decoders and font finders log their own steps; only what we say is for the person at the console.
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
+    for name in ("bundle", "scripts"):
+        logging.getLogger(name).setLevel(logging.INFO)
     try:
         return int(module.main(args))
     except CxrError as error:

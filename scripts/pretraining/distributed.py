@@ -10,9 +10,9 @@ from torch.distributed.nn.functional import all_reduce
 def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
     """Sum of `tensor` over all ranks; the tensor itself in a run of one process.
 
-    Backward sums the incoming gradients over ranks as well. When each rank computes the same global loss from such sums, the
-    gradient that reaches a rank's own features is `world_size` times the true one, and DistributedDataParallel's mean over
-    ranks takes that factor away again.
+    Backward sums the incoming gradients over ranks as well. When each rank computes the same global loss from such
+    sums, the gradient that reaches a rank's own features is `world_size` times the true one, and
+    DistributedDataParallel's mean over ranks takes that factor away again.
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return tensor

@@ -1,7 +1,7 @@
 """M-FLAG: a trained image encoder aligned with a frozen language model, plus latent-space orthogonality.
 
-Liu, Cheng, Chen, Qiao, Zhang, Shah, Bai, Arcucci: "M-FLAG: Medical Vision-Language Pre-training with Frozen Language Models
-and Latent Space Geometry Optimization", MICCAI 2023 (arXiv 2307.08347).
+Liu, Cheng, Chen, Qiao, Zhang, Shah, Bai, Arcucci: "M-FLAG: Medical Vision-Language Pre-training with Frozen Language
+Models and Latent Space Geometry Optimization", MICCAI 2023 (arXiv 2307.08347).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scripts.precision import computes_bfloat16
 from scripts.pretraining.distributed import count_over_ranks, sum_over_ranks
 from scripts.pretraining.orthogonality import LAMBDA_OFFDIAG, Normalize, orthogonality
 
@@ -30,10 +31,8 @@ def projector(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
 
 
 def autocast_enabled(precision: Precision, device: torch.device) -> bool:
-    """Whether a forward pass runs under bfloat16 autocast: `auto` does so on a GPU that has bfloat16 units."""
-    if precision == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    return precision == "bfloat16"
+    """Whether a forward pass runs under bfloat16 autocast."""
+    return computes_bfloat16(device) if precision == "auto" else precision == "bfloat16"
 
 
 class MFlag(nn.Module):
@@ -44,7 +43,8 @@ class MFlag(nn.Module):
         image_dim: width of the encoder's features; None asks the encoder with one small image.
         text_dim: width of the frozen text embedding (768 for BERT-base, 384 for MiniLM).
         hidden_dim, out_dim: of both projectors.
-        precision: `float32`, `bfloat16` (autocast; the projections come out in float32), or `auto`: bfloat16 on a GPU with it.
+        precision: `float32`, `bfloat16` (autocast; the projections come out in float32), or `auto`: bfloat16 on a GPU or
+            CPU that has instructions for it.
     """
 
     def __init__(
@@ -107,8 +107,8 @@ def alignment_loss(image_projection: torch.Tensor, text_projection: torch.Tensor
 class MFlagLoss(nn.Module):
     """Alignment plus `weight` times orthogonality; the same value for one process and for many.
 
-    The authors' setting is `where="features", normalize="none", weight=1`. On real pairs it collapses what it should spread;
-    the default puts the standardised term on the image projections (docs/pretraining.md has the comparison).
+    The authors' setting is `where="features", normalize="none", weight=1`. On real pairs it collapses what it should
+    spread; the default puts the standardised term on the image projections (docs/pretraining.md has the comparison).
 
     Args:
         where: `features` (the encoder's pooled features, as coded by the authors) or `projections` (of the image).

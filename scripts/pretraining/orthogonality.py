@@ -24,11 +24,11 @@ def orthogonality(
     Args:
         features: V, `(B, D)`; the batch B is the one of this rank, the sums run over all ranks.
         normalize: what is done to V first.
-            `none` is the authors' code. Features after a ReLU share a positive mean, so the term is large (about 4,350 for
-            |N(0,1)|, B = 512, D = 2048) and drives them to disjoint support; with B < D it cannot fall under a floor
-            (`floor`).
-            `row_l2` divides each row by its length. The trace of C is then 1 whatever the features are, so the term stands
-            at about (D - 2) / 2 with almost no gradient; kept because a published port does this.
+            `none` is the authors' code. Features after a ReLU share a positive mean, so the term is large (about 4,350
+            for |N(0,1)|, B = 512, D = 2048) and drives them to disjoint support; with B < D it cannot fall under a
+            floor (`floor`).
+            `row_l2` divides each row by its length. The trace of C is then 1 whatever the features are, so the term
+            stands at about (D - 2) / 2 with almost no gradient; kept because a published port does this.
             `standardize` centres and scales each dimension over the batch (Barlow Twins): C is a correlation matrix.
         lambda_offdiag: weight of the off-diagonal terms.
 
@@ -60,9 +60,9 @@ def orthogonality(
 def floor(batch: int, dim: int, lambda_offdiag: float = LAMBDA_OFFDIAG) -> float:
     """Lower bound of the raw term (`normalize="none"`) for any batch of `batch` rows in `dim` dimensions.
 
-    C has rank r <= min(batch, dim). With its trace spread evenly over the diagonal (C_ii = t, sum C_ij^2 >= (dim * t)^2 / r)
-    the term is 1/2 [dim (t - 1)^2 + lambda ((dim t)^2 / r - dim t^2)], least at t = 1 / (1 + lambda (dim / r - 1)).
-    It is 15.43 for 512 rows in 2048 dimensions, and 0 once there are as many rows as dimensions.
+    C has rank r <= min(batch, dim). With its trace spread evenly over the diagonal (C_ii = t, sum C_ij^2 >= (dim * t)^2
+    / r) the term is 1/2 [dim (t - 1)^2 + lambda ((dim t)^2 / r - dim t^2)], least at t = 1 / (1 + lambda (dim / r -
+    1)). It is 15.43 for 512 rows in 2048 dimensions, and 0 once there are as many rows as dimensions.
     """
     spread = dim / min(batch, dim) - 1
     t = 1 / (1 + lambda_offdiag * spread)

@@ -185,7 +185,7 @@ class FrozenLanguageModel:
         return ((hidden * weight).sum(1) / weight.sum(1)).cpu().numpy()
 
     def _in_working_dtype(self, encoder: torch.nn.Module) -> torch.nn.Module:
-        if self.dtype == "float32" or (self.dtype == "auto" and not _computes_bfloat16(self.device)):
+        if self.dtype == "float32" or (self.dtype == "auto" and not computes_bfloat16(self.device)):
             return encoder
         half = copy.deepcopy(encoder).bfloat16()
         tokens = self._tokenize(_PROBE)
@@ -201,14 +201,6 @@ class FrozenLanguageModel:
 
     def __repr__(self) -> str:
         return f"FrozenLanguageModel({self.files.model!r}, pooling={self.pooling!r}, max_length={self.max_length})"
-
-
-def _computes_bfloat16(device: torch.device) -> bool:
-    """Whether the device has instructions for bfloat16; without them it is slower than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    can = torch.cpu.get_capabilities() if device.type == "cpu" else {}
-    return any(can.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
 def _length_buckets(lengths: Sequence[int], budget: int) -> Iterator[np.ndarray]:

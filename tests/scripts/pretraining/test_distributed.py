@@ -21,7 +21,9 @@ def batch() -> dict[str, torch.Tensor]:
     return {key: torch.randn(ROWS, DIM, generator=generator, dtype=torch.float64) + 0.5 for key in keys}
 
 
-def loss_and_gradients(pred: dict[str, torch.Tensor], where: str, normalize: str) -> tuple[float, dict[str, torch.Tensor]]:
+def loss_and_gradients(
+    pred: dict[str, torch.Tensor], where: str, normalize: str
+) -> tuple[float, dict[str, torch.Tensor]]:
     leaves = {key: value.clone().requires_grad_() for key, value in pred.items()}
     loss = MFlagLoss(where=where, normalize=normalize, weight=0.3)(leaves)  # type: ignore[arg-type]
     loss.backward()

@@ -12,7 +12,13 @@ from torch import nn
 from scripts.pretraining import MFlag, MFlagLoss
 from scripts.pretraining.mflag import alignment_loss, autocast_enabled, feature_dim
 
-RESNET = {"spatial_dims": 2, "n_input_channels": 3, "conv1_t_stride": 2, "bias_downsample": False, "feed_forward": False}
+RESNET = {
+    "spatial_dims": 2,
+    "n_input_channels": 3,
+    "conv1_t_stride": 2,
+    "bias_downsample": False,
+    "feed_forward": False,
+}
 
 
 def count(module: nn.Module) -> int:
@@ -77,7 +83,17 @@ def test_loss_adds_its_terms_with_the_weight_and_looks_where_it_is_told() -> Non
         MFlagLoss(where="features_")  # type: ignore[arg-type]
 
 
-def test_auto_precision_is_float32_on_cpu() -> None:
-    assert not autocast_enabled("auto", torch.device("cpu"))
+@pytest.mark.parametrize(
+    ("capabilities", "expected"),
+    [
+        ({"avx512_bf16": True}, True),
+        ({"amx_bf16": True}, True),
+        ({"avx512_bf16": False, "avx2": True}, False),
+        ({}, False),
+    ],
+)
+def test_auto_precision_asks_the_processor(monkeypatch: pytest.MonkeyPatch, capabilities: dict, expected: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert autocast_enabled("auto", torch.device("cpu")) is expected
     assert autocast_enabled("bfloat16", torch.device("cpu"))
-    assert not autocast_enabled("float32", torch.device("cuda"))
+    assert not autocast_enabled("float32", torch.device("cpu"))
