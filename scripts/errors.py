@@ -4,4 +4,7 @@ from __future__ import annotations
 
 
 class CxrError(Exception):
-    """An error that a person can act on: what was wrong, where (file, row, config id) and what to do, in one or two lines."""
+    """An error that a person can act on.
+
+    One or two lines: what was wrong, where (file, row, config id) and what to do.
+    """

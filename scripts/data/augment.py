@@ -15,8 +15,9 @@ from monai.transforms import MapTransform, RandomizableTransform
 class RandRadiographd(MapTransform, RandomizableTransform):
     """Rotation, zoom, shift, gamma and contrast of `(1, H, W)` images in [0, 1], in one interpolation.
 
-    Flips are left out on purpose: reports name sides, and the heart has one. The authors' rotation by 0 to 90 degrees is
-    left out as well (no radiograph is read lying down). One `cv2.warpAffine` costs a tenth of MONAI's affine transforms.
+    Flips are left out on purpose: reports name sides, and the heart has one. The authors' rotation by 0 to 90 degrees
+    is left out as well (no radiograph is read lying down). One `cv2.warpAffine` costs a tenth of MONAI's affine
+    transforms.
 
     Args:
         keys: images to change.

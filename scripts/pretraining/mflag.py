@@ -43,8 +43,8 @@ class MFlag(nn.Module):
         image_dim: width of the encoder's features; None asks the encoder with one small image.
         text_dim: width of the frozen text embedding (768 for BERT-base, 384 for MiniLM).
         hidden_dim, out_dim: of both projectors.
-        precision: `float32`, `bfloat16` (autocast; the projections come out in float32), or `auto`: bfloat16 on a GPU or
-            CPU that has instructions for it.
+        precision: `float32`, `bfloat16` (autocast; the projections come out in float32), or `auto`: bfloat16 on a GPU
+            or CPU that has instructions for it.
     """
 
     def __init__(

@@ -71,7 +71,7 @@ def refuse_two(value: int) -> int:
 
 def test_an_unreadable_row_is_replaced_and_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     items: list[dict[str, Any]] = [{"image": value} for value in range(4)]
-    dataset = StudyDataset(items, Compose([Lambdad("image", refuse_two)]), replace_unreadable=True)
+    dataset = StudyDataset(items, Compose([Lambdad("image", refuse_two)]), unreadable="replace")
     with caplog.at_level(logging.WARNING):
         assert [dataset[i]["image"] for i in (2, 2, 6)] == [3, 3, 3]
     assert [record.getMessage() for record in caplog.records] == [
@@ -83,8 +83,18 @@ def test_an_unreadable_row_is_replaced_and_reported_once(caplog: pytest.LogCaptu
     assert first_line(caught.value) == "row two is broken"
 
 
+def test_inference_reports_the_reason_beside_a_black_image() -> None:
+    items: list[dict[str, Any]] = [{"image": value, "image_id": str(value)} for value in (1, 2)]
+    dataset = StudyDataset(items, Compose([Lambdad("image", refuse_two)]), unreadable="report", shape=(3, 4, 4))
+    assert dataset[0] == {"image": 1, "image_id": "1", "error": ""}
+    bad = dataset[1]
+    assert (bad["image_id"], bad["error"]) == ("2", "row two is broken")
+    assert bad["image"].shape == (3, 4, 4)
+    assert not bad["image"].any()
+
+
 def test_nothing_readable_and_nothing_at_all_are_errors() -> None:
-    dataset = StudyDataset([{"image": 2}], Compose([Lambdad("image", refuse_two)]), replace_unreadable=True)
+    dataset = StudyDataset([{"image": 2}], Compose([Lambdad("image", refuse_two)]), unreadable="replace")
     with pytest.raises(CxrError, match="None of the 1 images"):
         dataset[0]
     with pytest.raises(CxrError, match="empty"):
