@@ -35,7 +35,7 @@ def project() -> Path:
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], object]], Path]:
-    """`once(name, make)`: a folder that `make(folder)` fills a single time, however many processes pytest-xdist runs."""
+    """`once(name, make)`: a folder that `make(folder)` fills a single time, for all processes of pytest-xdist."""
     base = tmp_path_factory.getbasetemp()
     base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 

@@ -7,6 +7,7 @@ import random
 import signal
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
@@ -22,6 +23,9 @@ from scripts.engine.atomic import save_atomically
 from scripts.errors import CxrError
 
 logger = logging.getLogger(__name__)
+
+# What a scheduler sends before it takes a machine away.
+STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 
 class Stateful(Protocol):
@@ -42,12 +46,34 @@ def parts(engine: Engine) -> dict[str, Stateful]:
     return engine.__dict__.setdefault("checkpoint_parts", {})
 
 
+def on_error(engine: Engine, function: Callable[[BaseException], None]) -> None:
+    """Calls `function` with the error that ends a run, and lets it go on: ignite swallows an error that has handlers of
+    which none raises it again.
+    """
+    functions = engine.__dict__.setdefault("on_error", [])
+    functions.append(function)
+    if len(functions) == 1:
+        engine.add_event_handler(Events.EXCEPTION_RAISED, _call_and_raise)
+
+
+def _call_and_raise(engine: Engine, error: BaseException) -> None:
+    for function in engine.__dict__["on_error"]:
+        function(error)
+    raise error
+
+
+def was_stopped(engine: Engine) -> bool:
+    """Whether a signal ended the run before its last iteration; such a run waits to be resumed."""
+    done = engine.state.iteration >= (engine.state.max_epochs or 0) * (engine.state.epoch_length or 0)
+    return engine.__dict__.get("stopped_by_signal", False) and not done
+
+
 class ResumeAndSave:
     """Handler for the trainer that saves the run's state and, with `resume`, goes on from it.
 
-    Saved after each epoch, every `every_minutes` within one, and on SIGTERM or SIGUSR1 (what a scheduler sends before
-    it takes a machine away; the run then ends in good order). Written on rank 0, atomically. The order of the data and
-    its augmentation are functions of seed, epoch and index (`scripts.data.sampling`), so nothing of the loader needs
+    Saved after each epoch, every `every_minutes` within one, and on SIGTERM or SIGUSR1 (the run then ends in good
+    order, all ranks after the same step). Written on rank 0, atomically. The order of the data and its augmentation are
+    functions of seed, epoch and index (`scripts.data.sampling`), so nothing of the loader needs
     saving.
 
     Args:
@@ -77,13 +103,16 @@ class ResumeAndSave:
         self.resume = resume
         self.every_seconds = 60 * every_minutes
         self._saved_at = time.monotonic()
-        self._stop_signal: int | None = None
+        self._signalled = False
+        self._former_handlers: dict[int, Any] = {}
 
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer; list it first, so that the other handlers see the resumed state."""
         parts(engine).update(self.own_parts)
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
+        engine.add_event_handler(Events.COMPLETED, self._stop_listening)
+        on_error(engine, self._stop_listening)
 
     def start(self, engine: Engine) -> None:
         """Resumes if asked, then registers the saving, which has to come after every other handler of the same
@@ -94,13 +123,13 @@ class ResumeAndSave:
         elif self.resume:
             logger.warning("Nothing to resume: %s is not there. Starting from the beginning.", self.path)
         self._saved_at = time.monotonic()
+        self._signalled = engine.__dict__["stopped_by_signal"] = False
         if not engine.has_event_handler(self.finish_epoch, Events.EPOCH_COMPLETED):
             engine.add_event_handler(Events.ITERATION_COMPLETED, self.finish_iteration)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
         if threading.current_thread() is threading.main_thread():
-            for name in ("SIGTERM", "SIGUSR1"):
-                if hasattr(signal, name):
-                    signal.signal(getattr(signal, name), self._on_signal)
+            for number in STOP_SIGNALS:
+                self._former_handlers[number] = signal.signal(number, self._on_signal)
 
     def start_epoch(self, engine: Engine) -> None:
         """Points the sampler at the epoch, and at the batch within it that a resumed run has reached."""
@@ -117,17 +146,28 @@ class ResumeAndSave:
         """
         if engine.state.iteration % engine.state.epoch_length == 0:
             return
-        if self._stop_signal is not None or time.monotonic() - self._saved_at > self.every_seconds:
-            self._save_and_go_on(engine)
+        stop = self._must_stop(engine)
+        if stop or time.monotonic() - self._saved_at > self.every_seconds:
+            self._save_and_go_on(engine, stop)
 
     def finish_epoch(self, engine: Engine) -> None:
         """Saves after an epoch, validation and schedules included."""
-        self._save_and_go_on(engine)
+        self._save_and_go_on(engine, self._must_stop(engine))
 
-    def _save_and_go_on(self, engine: Engine) -> None:
+    def _must_stop(self, engine: Engine) -> bool:
+        """Whether a rank got a signal. All have to leave after the same step, or those left would wait for it for ever;
+        to ask costs a stop of the device, so it is done now and then."""
+        if idist.get_world_size() == 1:
+            return self._signalled
+        if engine.state.iteration % 10 and engine.state.iteration % engine.state.epoch_length:
+            return False
+        return bool(idist.all_reduce(int(self._signalled), "MAX"))
+
+    def _save_and_go_on(self, engine: Engine, stop: bool) -> None:
         self.save(engine)
-        if self._stop_signal is not None:
-            logger.warning("Stopped by signal %d; go on with --resume true.", self._stop_signal)
+        if stop:
+            logger.warning("Stopped by a signal; go on with --resume true.")
+            engine.__dict__["stopped_by_signal"] = True
             engine.terminate()
 
     def save(self, engine: Engine) -> None:
@@ -152,7 +192,14 @@ class ResumeAndSave:
         Raises:
             CxrError: the checkpoint is of another network, or of an epoch of another length (other data or batch size).
         """
-        state = torch.load(self.path, map_location="cpu", weights_only=True)
+        try:
+            state = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
+            raise CxrError(
+                f"{self.path} is no checkpoint of ours ({reason}). "
+                "Start with --resume false, or choose another ckpt_dir."
+            ) from error
         if state["epoch_length"] != engine.state.epoch_length:
             raise CxrError(
                 f"{self.path} was saved with {state['epoch_length']} batches an epoch and this run has "
@@ -170,6 +217,10 @@ class ResumeAndSave:
         if "scaler" in state and getattr(engine, "scaler", None) is not None:
             engine.scaler.load_state_dict(state["scaler"])
         set_random_state(state["random"])
+        if state["iteration"] % state["epoch_length"]:
+            # The loader draws a seed when an epoch starts; the run that was cut off had done so before it was saved.
+            again = Events.GET_BATCH_STARTED(once=state["iteration"])
+            engine.add_event_handler(again, lambda: set_random_state(state["random"]))
         engine.state.iteration = state["iteration"]
         engine.state.epoch = state["iteration"] // state["epoch_length"]
         # `run` has already set this to 0 for a fresh start; ignite counts the batches of a resumed epoch from it.
@@ -177,7 +228,13 @@ class ResumeAndSave:
         logger.info("Resumed %s at epoch %d, iteration %d.", self.path, engine.state.epoch, engine.state.iteration)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stop_signal = number
+        self._signalled = True
+
+    def _stop_listening(self, _: object) -> None:
+        """Gives the signals back to the host process."""
+        for number, handler in self._former_handlers.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+        self._former_handlers.clear()
 
 
 def unwrap(network: torch.nn.Module) -> torch.nn.Module:

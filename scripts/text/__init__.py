@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from .cleaning import clean_text, report_sections, report_text, text_key
-from .language_model import FrozenLanguageModel
-from .packaged import PACKAGED, PackagedModel
-from .store import TextStore
+from scripts.text.cleaning import clean_text, report_sections, report_text, text_key
+from scripts.text.language_model import FrozenLanguageModel
+from scripts.text.packaged import PACKAGED, PackagedModel
+from scripts.text.store import TextStore
 
 __all__ = [
     "clean_text",

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
-from ..errors import CxrError
+from scripts.errors import CxrError
 
 # Which headings open the two sections that describe the image.
 _ALIASES = {

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from ..errors import CxrError
+from scripts.errors import CxrError
 
 logger = logging.getLogger(__name__)
 

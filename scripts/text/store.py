@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from ..errors import CxrError
-from .cleaning import text_key
-from .language_model import FrozenLanguageModel
+from scripts.errors import CxrError
+from scripts.text.cleaning import text_key
+from scripts.text.language_model import FrozenLanguageModel
 
 _COMMIT_ROWS = 8192  # what a kill can lose
 
