@@ -1,0 +1,171 @@
+"""A run that was cut off at any moment goes on as if nothing had happened, to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from ignite.engine import Events
+
+from scripts.engine.state import random_state, set_random_state
+from scripts.errors import CxrError
+
+Make = Callable[..., SimpleNamespace]
+BATCHES, STEPS = 3, 9
+
+
+def crash_at(run: SimpleNamespace, iteration: int, event: Any = Events.ITERATION_STARTED) -> None:
+    """Ends the run as a kill would: without a word to any handler."""
+
+    def crash(engine: Any) -> None:
+        raise KeyboardInterrupt
+
+    run.trainer.add_event_handler(event(once=iteration), crash)
+    with pytest.raises(KeyboardInterrupt):
+        run.trainer.run()
+
+
+@pytest.mark.parametrize("every_minutes", [0, 10], ids=["saved-each-step", "saved-each-epoch"])
+@pytest.mark.parametrize("iteration", range(2, STEPS + 1))
+def test_a_run_cut_off_anywhere_ends_up_bit_equal(
+    tmp_path: Path, small_run: Make, whole: SimpleNamespace, iteration: int, every_minutes: float
+) -> None:
+    first = small_run(tmp_path, every_minutes=every_minutes)
+    crash_at(first, iteration)
+    second = small_run(tmp_path, resume=True, every_minutes=every_minutes)
+    second.trainer.run()
+    # Nothing is done again that was saved, and at most one epoch where only epochs are saved.
+    reached = iteration - 1 if every_minutes == 0 else (iteration - 1) // BATCHES * BATCHES
+    assert sorted(second.losses) == list(range(reached + 1, STEPS + 1))
+    assert {**first.losses, **second.losses} == whole.losses
+    assert second.history.rows == whole.history.rows
+    assert json.loads((tmp_path / "history.json").read_text()) == whole.history.rows
+    for name, value in whole.network.state_dict().items():
+        assert torch.equal(second.network.state_dict()[name], value), name
+
+
+def test_a_finished_run_resumed_does_nothing_more(tmp_path: Path, small_run: Make, whole: SimpleNamespace) -> None:
+    small_run(tmp_path).trainer.run()
+    again = small_run(tmp_path, resume=True)
+    again.trainer.run()
+    assert again.losses == {}
+    assert again.history.rows == whole.history.rows
+
+
+def test_a_finished_run_can_be_made_longer(tmp_path: Path, small_run: Make) -> None:
+    small_run(tmp_path, epochs=2).trainer.run()
+    longer = small_run(tmp_path, epochs=4, resume=True)
+    longer.trainer.run()
+    straight = small_run(tmp_path / "straight", epochs=4)
+    straight.trainer.run()
+    assert sorted(longer.losses) == list(range(2 * BATCHES + 1, 4 * BATCHES + 1))
+    assert longer.history.rows == straight.history.rows
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_without_resume_or_without_a_file_a_run_is_new(
+    tmp_path: Path, small_run: Make, whole: SimpleNamespace, resume: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    if not resume:
+        small_run(tmp_path, epochs=1).trainer.run()  # leaves a checkpoint that must not be taken up
+    run = small_run(tmp_path, resume=resume)
+    run.trainer.run()
+    assert run.losses == whole.losses
+    assert ("Nothing to resume" in caplog.text) == resume
+
+
+def test_the_checkpoint_is_plain_and_complete(tmp_path: Path, small_run: Make) -> None:
+    small_run(tmp_path).trainer.run()
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    assert (state["iteration"], state["epoch_length"]) == (STEPS, BATCHES)
+    assert set(state["parts"]) == {"optimizer", "lr_scheduler", "history"}
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["checkpoint.pt", "history.json"]
+
+
+@pytest.mark.parametrize("change", ["network", "epoch_length", "part"])
+def test_a_checkpoint_of_another_setting_is_refused_in_plain_words(
+    tmp_path: Path, small_run: Make, change: str
+) -> None:
+    small_run(tmp_path, epochs=1).trainer.run()
+    state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
+    if change == "network":
+        state["network"] = {key: value for key, value in state["network"].items() if key != "0.weight"}
+    elif change == "part":
+        del state["parts"]["history"]
+    else:
+        state["epoch_length"] = 7
+    torch.save(state, tmp_path / "checkpoint.pt")
+    with pytest.raises(CxrError, match=r"checkpoint\.pt.*(another setting|batches an epoch)"):
+        small_run(tmp_path, resume=True).trainer.run()
+
+
+def test_a_broken_checkpoint_is_refused_in_plain_words(tmp_path: Path, small_run: Make) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
+    with pytest.raises(CxrError, match=r"checkpoint\.pt"):
+        small_run(tmp_path, resume=True).trainer.run()
+
+
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGUSR1"])
+@pytest.mark.parametrize("iteration", [2, 3, 7, 8])
+def test_a_signal_saves_ends_in_good_order_and_can_be_resumed(
+    tmp_path: Path, small_run: Make, whole: SimpleNamespace, iteration: int, number: str
+) -> None:
+    first = small_run(tmp_path)
+    first.trainer.add_event_handler(
+        Events.ITERATION_STARTED(once=iteration), lambda: os.kill(os.getpid(), getattr(signal, number))
+    )
+    first.trainer.run()
+    assert sorted(first.losses) == list(range(1, iteration + 1))
+    second = small_run(tmp_path, resume=True)
+    second.trainer.run()
+    assert {**first.losses, **second.losses} == whole.losses
+    assert sorted(second.losses) == list(range(iteration + 1, STEPS + 1))
+    assert second.history.rows == whole.history.rows
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_host_process_gets_its_signal_handlers_back(tmp_path: Path, small_run: Make, fails: bool) -> None:
+    before = [signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)]
+    run = small_run(tmp_path, epochs=1)
+    seen = []
+    run.trainer.add_event_handler(Events.ITERATION_STARTED, lambda: seen.append(signal.getsignal(signal.SIGTERM)))
+    if fails:
+        crash_at(run, 2)
+    else:
+        run.trainer.run()
+    assert before[0] not in seen
+    assert [signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGUSR1)] == before
+
+
+def test_a_trainer_stopped_by_a_signal_can_be_run_again(tmp_path: Path, small_run: Make) -> None:
+    """A federated client, or a host that was told to stop once, calls run() on the same trainer."""
+    run = small_run(tmp_path)
+    run.trainer.add_event_handler(Events.ITERATION_STARTED(once=2), lambda: os.kill(os.getpid(), signal.SIGTERM))
+    run.trainer.run()
+    assert max(run.losses) == 2
+    run.trainer.run()
+    assert max(run.losses) > 2 + BATCHES
+
+
+def test_random_state_goes_through_a_plain_file(tmp_path: Path) -> None:
+    import random
+
+    import numpy as np
+
+    np.random.standard_normal()  # leaves a cached second value, which is part of the state
+    torch.save(random_state(), tmp_path / "random.pt")
+
+    def draw() -> tuple[float, float, float, float]:
+        return random.random(), np.random.standard_normal(), np.random.random(), torch.rand(()).item()
+
+    expected = draw()
+    draw()
+    set_random_state(torch.load(tmp_path / "random.pt", weights_only=True))
+    assert draw() == expected
