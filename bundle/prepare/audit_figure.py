@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from scripts.data.atomic import atomic_path
+from scripts.atomic import atomic_path
 from scripts.data.image_store import ImageStore
 
 SAMPLES = 8

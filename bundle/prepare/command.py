@@ -17,7 +17,7 @@ from bundle.prepare import audit, audit_figure
 from bundle.prepare.assemble import assemble
 from bundle.prepare.ingest import ingest, reasons
 from bundle.prepare.pool import Limits
-from scripts.data.atomic import atomic_path
+from scripts.atomic import atomic_path
 from scripts.data.image_store import StoreSettings
 from scripts.data.studies import RECORD, TEXT_COLUMNS, write_studies
 from scripts.errors import CxrError

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.data.atomic import create_once
+from scripts.atomic import create_once
 
 SALT = "salt"
 ID_COLUMNS = ("patient_id", "study_id", "image_id")

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from scripts.data.atomic import atomic_path, publish_once
+from scripts.atomic import atomic_path, publish_once
 from scripts.errors import CxrError
 
 IMAGES = "images.npy"

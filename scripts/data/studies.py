@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from scripts.data.atomic import atomic_path
+from scripts.atomic import atomic_path
 from scripts.data.splits import check_leakage
 from scripts.errors import CxrError
 from scripts.text import report_text

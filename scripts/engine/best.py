@@ -11,7 +11,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.engine.atomic import save_atomically
+from scripts.atomic import save_atomically
 from scripts.engine.state import add_part, unwrap
 
 logger = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.engine.atomic import write_text_atomically
+from scripts.atomic import write_text_atomically
 from scripts.engine.state import add_part
 
 logger = logging.getLogger(__name__)
@@ -60,8 +60,9 @@ class History:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.add_epoch)
 
     def start_epoch(self, engine: Engine) -> None:
-        """Starts the epoch's clock."""
+        """Starts the epoch's clock, and forgets the last validation: not every epoch need have one."""
         self._started = time.monotonic()
+        self.evaluator.state.metrics = {}
 
     def add_step(self, engine: Engine) -> None:
         """Adds one step's loss and its terms to the epoch's sums."""

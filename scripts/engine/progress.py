@@ -40,7 +40,9 @@ class Progress:
         if self._bar is None:
             return
         self._bar.update()
-        if self.loss_every and engine.state.iteration % self.loss_every == 0:
+        if self._bar.n == self._bar.total:
+            self.stop(engine)
+        elif self.loss_every and engine.state.iteration % self.loss_every == 0:
             loss = float(engine.state.output["loss"].detach())
             self._bar.set_postfix_str(
                 f"epoch {engine.state.epoch}/{engine.state.max_epochs}, loss {loss:.3f}", refresh=False

@@ -18,8 +18,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch.nn.parallel import DistributedDataParallel
 
+from scripts.atomic import save_atomically
 from scripts.data.sampling import EpochSampler
-from scripts.engine.atomic import save_atomically
 from scripts.errors import CxrError
 
 logger = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from monai.handlers import MLFlowHandler
 
 from scripts.engine.history import History
 from scripts.engine.overrides import command_line_config
-from scripts.engine.state import add_part, parts, unwrap
+from scripts.engine.state import add_part, on_error, parts, unwrap, was_stopped
 from scripts.engine.workflow import is_command_line
 
 logger = logging.getLogger(__name__)
@@ -52,6 +52,7 @@ class Tracking(MLFlowHandler):
         self.network = network
         self.evaluator = evaluator
         self.run_id: str | None = None
+        self._logged: set[int] = set()
         self._place = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
         self._files = [Path(path) for path in artifacts]
 
@@ -61,7 +62,7 @@ class Tracking(MLFlowHandler):
         if idist.get_rank() == 0:
             engine.add_event_handler(Events.STARTED, self.start)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.log_epoch)
-            engine.add_event_handler(Events.EXCEPTION_RAISED, self.fail)
+            on_error(engine, self.fail)
 
     def start(self, engine: Engine) -> None:
         """Opens the run, or the same run again after a resume."""
@@ -70,15 +71,19 @@ class Tracking(MLFlowHandler):
         if uri.startswith("sqlite:///"):
             Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         super().__init__(**self._place)
-        for engine_ in filter(None, (engine, self.evaluator)):
-            self._take_over(engine_)
+        others = [other for engine_ in (engine, self.evaluator) if engine_ for other in self._take_over(engine_)]
         self._set_experiment()
         if self.run_id is not None and self._is_known(self.run_id):
             self.client.update_run(self.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
+            # A run may have been cut off after an epoch was logged and before it was saved.
+            self._logged = {int(metric.step) for metric in self.client.get_metric_history(self.run_id, "loss")}
         else:
             assert self.experiment is not None
             self.run_id = self.client.create_run(self.experiment.experiment_id, run_name=self.run_name).info.run_id
         self.cur_run = self.client.get_run(self.run_id)
+        for other in others:
+            # Ignite still calls its `start` in this very round; it must not look for a run of its own.
+            other.cur_run = self.cur_run
         config = (command_line_config(sys.argv[1:]) if is_command_line() else None) or {}
         switches = {key: value for key, value in config.items() if isinstance(value, (str, int, float))}
         params = {**switches, **parameter_counts(unwrap(self.network)), "max_epochs": engine.state.max_epochs}
@@ -96,19 +101,19 @@ class Tracking(MLFlowHandler):
         if not isinstance(history, History) or not history.rows:
             return
         row = history.rows[-1]
+        if int(row["epoch"]) in self._logged:
+            return
         self._log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
 
     def complete(self, engine: Engine) -> None:  # type: ignore[override]
         """Logs the files and closes the run; one that was stopped by a signal stays open for its resume."""
-        done = engine.state.epoch >= (engine.state.max_epochs or 0) or not engine.should_terminate
         self.log_files(self._files)
-        self._finish(RunStatus.FINISHED if done else RunStatus.KILLED)
+        self._finish(RunStatus.KILLED if was_stopped(engine) else RunStatus.FINISHED)
 
-    def fail(self, engine: Engine, error: BaseException) -> None:
-        """Marks the run as failed and lets the error go on."""
-        if self.cur_run is not None:
-            self._finish(RunStatus.FAILED)
-        raise error
+    def fail(self, error: BaseException) -> None:
+        """Marks the run as failed, or as stopped by hand."""
+        if getattr(self, "cur_run", None) is not None:
+            self._finish(RunStatus.KILLED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED)
 
     def log_files(self, files: Sequence[Path]) -> None:
         """Logs files, and folders with all they hold, as artifacts."""
@@ -137,8 +142,9 @@ class Tracking(MLFlowHandler):
             return False
         return True
 
-    def _take_over(self, engine: Engine) -> None:
-        """Removes MONAI's own MLFlowHandler from the engine and goes where it would have logged."""
+    def _take_over(self, engine: Engine) -> list[MLFlowHandler]:
+        """Removes MONAI's own MLFlowHandlers from the engine and goes where they would have logged."""
+        found = []
         # Ignite has no public list of an engine's handlers.
         for event, entries in list(engine._event_handlers.items()):
             for function in [entry[0] for entry in entries]:
@@ -147,6 +153,8 @@ class Tracking(MLFlowHandler):
                     self.client, self.artifact_location = owner.client, owner.artifact_location
                     self.experiment_name, self.run_name = owner.experiment_name, owner.run_name
                     engine.remove_event_handler(bound_method(function), event)
+                    found.append(owner)
+        return found
 
 
 def bound_method(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.engine.atomic import write_text_atomically
+from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 from scripts.evaluation.shared_space import SharedSpace
 from scripts.image.panel import PIXELS, RANDOM
@@ -82,7 +82,8 @@ class EvaluationReport:
         """Registers on the evaluator."""
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.add)
-        engine.add_event_handler(Events.COMPLETED, self.finish)
+        # Not COMPLETED: what MONAI's own tracking appends reads the metrics at the end of the epoch.
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
         """Forgets an earlier pass."""
@@ -98,11 +99,13 @@ class EvaluationReport:
             self._columns[key].extend([] if values is None else values)
 
     def finish(self, engine: Engine) -> None:
-        """Scores, prints, writes and draws, on rank 0."""
+        """Gathers what each rank has seen; scores, prints, writes and draws on rank 0."""
+        ranks = idist.all_gather((dict(self._features), dict(self._columns)))
         if idist.get_rank() != 0:
             return
-        features = {name: torch.cat(parts) for name, parts in self._features.items()}
-        self.columns = {key: np.asarray(values) for key, values in self._columns.items()}
+        seen = [(parts, columns) for parts, columns in ranks if parts]  # type: ignore[union-attr,misc]
+        features = {name: torch.cat([part for parts, _ in seen for part in parts[name]]) for name in seen[0][0]}
+        self.columns = {key: np.asarray([v for _, columns in seen for v in columns[key]]) for key in seen[0][1]}
         result: dict[str, Any] = {
             "images": len(self.columns["patient_id"]),
             "patients": len(np.unique(self.columns["patient_id"])),
@@ -117,6 +120,9 @@ class EvaluationReport:
             result["difference_to_random"] = self._differences(probes)
             rows += probe_rows(result["probe"]) + self._difference_rows(result["difference_to_random"])
             plot_probe(result["probe"], pictures / "probe.png")
+            engine.state.metrics.update(
+                {f"{name}: macro AUROC": p.macro.auroc for name, p in probes.items() if p.macro.auroc is not None}
+            )
         if self.shared_space is not None:
             found = self._retrieve(features)
             if found is not None:

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 
-from scripts.engine.atomic import writing
+from scripts.atomic import writing
 from scripts.errors import CxrError
 from scripts.metrics.collect import collect_values
 

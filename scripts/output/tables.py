@@ -11,7 +11,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from scripts.engine.atomic import write_text_atomically
+from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 
 Results = Mapping[str, Mapping[str, Any]]

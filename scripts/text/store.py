@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
+from scripts.atomic import write_text_atomically, writing
 from scripts.errors import CxrError
 from scripts.text.cleaning import text_key
 from scripts.text.language_model import FrozenLanguageModel
@@ -123,10 +124,11 @@ class TextStore:
         else:
             if not first:
                 about = {**self.model.identity(), "dim": dim, "storage": self.storage.name}
-                _replace(self.path / "model.json", json.dumps(about, indent=1).encode())
+                write_text_atomically(json.dumps(about, indent=1), self.path / "model.json")
             _append_rows(self.path / "embeddings.npy", first, vectors)
             index = pd.DataFrame({"key": list(rows), "row": np.arange(len(rows))})
-            _replace(self.path / "index.parquet", index.to_parquet(index=False))
+            with writing(self.path / "index.parquet") as part:
+                index.to_parquet(part, index=False)
             self._vectors = _map_rows(self.path / "embeddings.npy", self.storage, (len(rows), dim))
         self._rows = rows
 
@@ -216,13 +218,3 @@ def _append_rows(path: Path, first: int, vectors: np.ndarray) -> None:
         vectors.tofile(file)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
