@@ -72,11 +72,16 @@ def prepared(once: Callable[..., Path], demo_folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_overrides(prepared: Path, once: Callable[..., Path]) -> dict[str, Any]:
+def tracking_uri(once: Callable[..., Path]) -> str:
+    """One MLflow database for all runs that do not look at their own: to make one takes longer than a tiny training."""
+    return f"sqlite:///{once('tracking', Path.mkdir) / 'mlruns.db'}"
+
+
+@pytest.fixture(scope="session")
+def tiny_overrides(prepared: Path, tracking_uri: str) -> dict[str, Any]:
     """Overrides that make a configuration train within seconds: a thin ResNet-10 on the prepared demo, five batches an
-    epoch, and one MLflow database for all (making one takes longer than the training).
+    epoch.
     """
-    tracking = once("tracking", Path.mkdir) / "mlruns.db"
     return {
         "dataset_dir": str(prepared),
         "encoder": "resnet10",
@@ -87,7 +92,7 @@ def tiny_overrides(prepared: Path, once: Callable[..., Path]) -> dict[str, Any]:
         "epochs": 3,
         "batch_size": 4,
         "num_workers": 0,
-        "tracking_uri": f"sqlite:///{tracking}",
+        "tracking_uri": tracking_uri,
     }
 
 

@@ -47,5 +47,5 @@ class ClipGradients:
         if self.not_finite >= self.patience:
             raise CxrError(
                 f"The loss was no finite number for {self.patience} steps (iteration {engine.state.iteration}). "
-                "Lower learning_rate, or set precision to float32; --resume true goes on from the last checkpoint."
+                "Lower learning_rate, or set precision to float32; --resume True goes on from the last checkpoint."
             )

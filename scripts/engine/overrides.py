@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 from pydoc import locate
 from typing import Any
@@ -30,7 +32,8 @@ def check_command_line(arguments: Sequence[str]) -> None:
         arguments: `sys.argv[1:]`.
 
     Raises:
-        CxrError: an override names an id that the config does not have and no component accepts.
+        CxrError: an override names an id that the config does not have and no component accepts, or says `false` where
+            only `False` is one.
     """
     given = named_arguments(arguments)
     if "args_file" in given:
@@ -44,6 +47,10 @@ def check_command_line(arguments: Sequence[str]) -> None:
     for name in given:
         if name not in known and not is_overridable(config, name):
             raise CxrError(_unknown(name, config, files))
+        if given[name] == "false" and isinstance(config.get(name), bool):
+            raise CxrError(
+                f"--{name} false: write --{name} False. MONAI takes 'false' for a text, which counts as true."
+            )
 
 
 def command_line_config(arguments: Sequence[str]) -> dict[str, Any] | None:
@@ -63,15 +70,23 @@ def command_line_config(arguments: Sequence[str]) -> dict[str, Any] | None:
 
 
 def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
-    """The `--key value` and `--key=value` pairs of a command line."""
+    """The pairs of a command line as Fire, which MONAI reads it with, finds them: `--key value`, `--key=value`, one
+    dash or two, a dash within the key for an underscore, True for a key without a value, and nothing behind a bare
+    `--`.
+    """
+    arguments = list(takewhile(lambda argument: argument != "--", arguments))
     pairs: dict[str, str] = {}
-    for position, argument in enumerate(arguments):
-        if argument.startswith("--"):
-            key, equals, value = argument.removeprefix("--").partition("=")
-            if not equals and position + 1 < len(arguments):
-                value = arguments[position + 1]
-            pairs[key] = value
+    for argument, following in zip(arguments, [*arguments[1:], "--"]):
+        if _is_flag(argument):
+            key, equals, value = argument.lstrip("-").partition("=")
+            if not equals:
+                value = "True" if _is_flag(following) else following
+            pairs[key.replace("-", "_")] = value
     return pairs
+
+
+def _is_flag(argument: str) -> bool:
+    return re.match(r"--|-[a-zA-Z]", argument) is not None
 
 
 def is_overridable(config: ConfigParser, name: str) -> bool:

@@ -166,7 +166,7 @@ class ResumeAndSave:
     def _save_and_go_on(self, engine: Engine, stop: bool) -> None:
         self.save(engine)
         if stop:
-            logger.warning("Stopped by a signal; go on with --resume true.")
+            logger.warning("Stopped by a signal; go on with --resume True.")
             engine.__dict__["stopped_by_signal"] = True
             engine.terminate()
 
@@ -198,7 +198,7 @@ class ResumeAndSave:
             reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
             raise CxrError(
                 f"{self.path} is no checkpoint of ours ({reason}). "
-                "Start with --resume false, or choose another ckpt_dir."
+                "Start with --resume False, or choose another ckpt_dir."
             ) from error
         if state["epoch_length"] != engine.state.epoch_length:
             raise CxrError(
@@ -212,7 +212,7 @@ class ResumeAndSave:
         except (RuntimeError, KeyError, ValueError) as error:
             raise CxrError(
                 f"{self.path} belongs to another setting ({str(error).splitlines()[0]}). "
-                "Start with --resume false, or choose another ckpt_dir."
+                "Start with --resume False, or choose another ckpt_dir."
             ) from error
         if "scaler" in state and getattr(engine, "scaler", None) is not None:
             engine.scaler.load_state_dict(state["scaler"])

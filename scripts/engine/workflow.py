@@ -58,7 +58,7 @@ def is_command_line() -> bool:
 def show_error(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """`sys.excepthook` that prints one or two lines, and puts the whole trace into a file."""
     if issubclass(kind, KeyboardInterrupt):
-        print("Stopped by hand; go on with --resume true.", file=sys.stderr)
+        print("Stopped by hand; go on with --resume True.", file=sys.stderr)
         return
     handle, name = tempfile.mkstemp(prefix="cxr_vlp_error_", suffix=".log")
     with os.fdopen(handle, "w", encoding="utf-8") as file:

@@ -1,0 +1,97 @@
+"""A checkpoint is whole or not there: whatever kills the process, and however full the disk is."""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from scripts import atomic
+from scripts.atomic import save_atomically, write_text_atomically
+from scripts.errors import CxrError
+
+
+def save_for_ever(path: Path) -> None:
+    version = 0
+    while True:
+        version += 1
+        save_atomically({"version": version, "values": torch.full((300_000,), version)}, path)
+
+
+def test_killed_at_random_moments_a_save_never_loses_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_atomically({"version": 0, "values": torch.zeros(300_000)}, path)
+    moments = random.Random(0)
+    versions = []
+    for _ in range(25):
+        child = os.fork()
+        if child == 0:
+            try:
+                save_for_ever(path)
+            finally:
+                os._exit(1)
+        time.sleep(moments.uniform(0.002, 0.06))
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        state = torch.load(path, weights_only=True)
+        assert torch.equal(state["values"], torch.full_like(state["values"], state["version"]))
+        versions.append(state["version"])
+    assert max(versions) > 0  # the children did save, and were not all killed before they started
+    save_atomically({}, path)
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]  # what the kills left is gone
+
+
+@contextmanager
+def limited_file_size(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@contextmanager
+def full_disk_on_flush(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def fsync(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(atomic.os, "fsync", fsync)
+    yield
+
+
+@contextmanager
+def full_disk_in_torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    def save(value: Any, path: Path) -> None:
+        path.write_bytes(b"the first half")
+        raise RuntimeError("[enforce fail at inline_container.cc:858] . PytorchStreamWriter failed writing file data/1")
+
+    monkeypatch.setattr(torch, "save", save)
+    yield
+
+
+@pytest.mark.parametrize("trouble", [limited_file_size, full_disk_on_flush, full_disk_in_torch])
+def test_a_failed_save_fails_loudly_and_keeps_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Callable[..., AbstractContextManager[None]]
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    save_atomically({"old": torch.ones(3)}, path)
+    words = r"Could not write .*checkpoint\.pt: .*The previous file is untouched"
+    with trouble(monkeypatch), pytest.raises(CxrError, match=words):
+        save_atomically({"new": torch.zeros(1_000_000)}, path)
+    assert torch.equal(torch.load(path, weights_only=True)["old"], torch.ones(3))
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(CxrError, match=r"Could not write .*history\.json"):
+        write_text_atomically("[]", tmp_path / "file" / "history.json")
