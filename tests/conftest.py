@@ -91,6 +91,8 @@ def tiny_overrides(prepared: Path, tracking_uri: str) -> dict[str, Any]:
         "image_size": 64,
         "epochs": 3,
         "batch_size": 4,
+        "learning_rate": 1e-3,
+        "orthogonality_weight": 0.1,
         "num_workers": 0,
         "tracking_uri": tracking_uri,
     }
