@@ -5,16 +5,15 @@
 
 PYTHON ?= python3
 DATA   ?=
-OUT    ?= $(if $(DATA),runs/train,runs/demo)
 JOBS   ?= 2
-CONFIG ?= configs/train.json
-# Appended to the training and evaluation commands: make train SET="--epochs 20 --learning_rate 1e-4"
+# Appended to the training and the evaluation command: make train SET="--seed 1 --batch_size 32"
 SET    ?=
 
-DEMO     := data/demo
+# The demo's overlay makes it fit into eight minutes on two CPU cores; real data run with the config's own values.
+RUN      := $(if $(DATA),runs/train,runs/demo)
 PREPARED := $(if $(DATA),$(DATA),data/demo_prepared)
-# What makes the demo fit into eight minutes on two CPU cores; real data run with the config's own values.
-SMALL    := $(if $(DATA),,--image_size 128 --epochs 12)
+OVERLAY  := $(if $(DATA),,'configs/demo.json',)
+PLACES    = --dataset_dir $(PREPARED) --ckpt_dir $(RUN)/models
 
 VENV  := .venv
 PY    := $(VENV)/bin/python
@@ -23,15 +22,21 @@ READY := $(VENV)/.ready
 .PHONY: train test lint setup clean
 .DELETE_ON_ERROR:
 
-train: $(READY) $(if $(DATA),,$(PREPARED)/prepare.json)
-	$(PY) -m monai.bundle run training --config_file $(CONFIG) --data_dir $(PREPARED) --output_dir $(OUT) $(SMALL) $(SET)
-	$(PY) -m monai.bundle run evaluating --config_file "['$(CONFIG)','configs/evaluate.json']" --data_dir $(PREPARED) --output_dir $(OUT) $(SMALL) $(SET)
+train: $(READY) $(if $(DATA),,data/demo_prepared/prepare.json)
+	$(PY) -m monai.bundle run training --config_file "['configs/train.json',$(OVERLAY)]" $(PLACES) --output_dir $(RUN)/pretraining $(SET)
+	$(PY) -m monai.bundle run evaluating --config_file "['configs/train.json',$(OVERLAY)'configs/evaluate.json']" $(PLACES) --output_dir $(RUN)/evaluation $(SET)
+	@echo
+	@echo "Encoder:   $(RUN)/models/model.pt (whole module: pretraining.pt; to go on: checkpoint.pt with --resume true)"
+	@echo "Curves:    $(RUN)/pretraining/pictures, history.json"
+	@echo "Scores:    $(RUN)/evaluation/evaluation.md, .csv, .json, pictures"
+	@echo "Tracking:  $(PY) -m mlflow ui --backend-store-uri sqlite:///$(RUN)/pretraining/mlruns.db"
+	@echo "Next:      $(PY) -m bundle prepare table YOUR.csv OUT --help, then: make train DATA=OUT"
 
-$(DEMO)/demo.csv: | $(READY)
-	$(PY) -m bundle demo $(DEMO)
+data/demo/demo.csv: | $(READY)
+	$(PY) -m bundle demo data/demo
 
-data/demo_prepared/prepare.json: $(DEMO)/demo.csv
-	$(PY) -m bundle prepare demo $(DEMO) data/demo_prepared --size 128
+data/demo_prepared/prepare.json: data/demo/demo.csv
+	$(PY) -m bundle prepare demo data/demo data/demo_prepared --size 128
 
 test: $(READY)
 	$(PY) -m pytest -n $(JOBS)
@@ -51,4 +56,4 @@ $(READY): requirements.lock requirements-model.txt
 	touch $(READY)
 
 clean:
-	rm -rf $(DEMO) data/demo_prepared runs/demo
+	rm -rf data/demo data/demo_prepared runs/demo

@@ -68,14 +68,20 @@ class StudyDataset(Dataset):
                 return self._read(epoch, candidate)
             except Exception as error:
                 self._bad.add(candidate)
-                logger.warning("Row %d is unreadable and left out of training: %s", candidate, first_line(error))
+                logger.warning(
+                    "Row %d is unreadable and left out of training: %s", candidate, self._reason(candidate, error)
+                )
         raise CxrError(f"None of the {len(self)} images of the data list can be read; the log has the reason for each.")
 
     def _read_or_report(self, index: int) -> Any:
         try:
             return {**self._read(0, index), "error": ""}
         except Exception as error:
-            return {**self.data[index], "image": torch.zeros(self.shape), "error": first_line(error)}
+            return {**self.data[index], "image": torch.zeros(self.shape), "error": self._reason(index, error)}
+
+    def _reason(self, index: int, error: BaseException) -> str:
+        """Why an item cannot be read, without the name of its file, which can be a patient's."""
+        return first_line(error).replace(str(self.data[index].get("image")), "the file")
 
     def _read(self, epoch: int, index: int) -> Any:
         self._seed_transforms(epoch, index)

@@ -93,6 +93,15 @@ def test_inference_reports_the_reason_beside_a_black_image() -> None:
     assert not bad["image"].any()
 
 
+def test_the_reason_does_not_name_the_file() -> None:
+    def refuse(name: str) -> None:
+        raise CxrError(f"{name}: not a readable radiograph")
+
+    items = [{"image": "archive/DOE^JANE.dcm"}]
+    reported = StudyDataset(items, Compose([Lambdad("image", refuse)]), unreadable="report")[0]
+    assert reported["error"] == "the file: not a readable radiograph"
+
+
 def test_nothing_readable_and_nothing_at_all_are_errors() -> None:
     dataset = StudyDataset([{"image": 2}], Compose([Lambdad("image", refuse_two)]), unreadable="replace")
     with pytest.raises(CxrError, match="None of the 1 images"):
