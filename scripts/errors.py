@@ -1,4 +1,4 @@
-"""The one exception that is meant for people."""
+"""The exceptions that are meant for people."""
 
 from __future__ import annotations
 
@@ -8,3 +8,7 @@ class CxrError(Exception):
 
     One or two lines: what was wrong, where (file, row, config id) and what to do.
     """
+
+
+class SettingError(CxrError):
+    """A wrong setting that was found while reading one item; every other item would fail in the same way."""

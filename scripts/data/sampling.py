@@ -14,9 +14,12 @@ from monai.data import Dataset
 from monai.transforms import Compose, Randomizable
 from torch.utils.data import Sampler, Subset
 
-from scripts.errors import CxrError
+from scripts.errors import CxrError, SettingError
 
 logger = logging.getLogger(__name__)
+
+# So many images in a row are not all broken by chance: then their folder is missing, or their format unknown.
+TRIES = 32
 
 
 class StudyDataset(Dataset):
@@ -31,7 +34,7 @@ class StudyDataset(Dataset):
         transform: the preprocessing, usually a Compose.
         seed: of the random transforms.
         unreadable: what becomes of an item that cannot be read. `raise` (evaluation: a silent gap would be a wrong
-            result); `replace` takes the next readable item and reports the other once (training); `report` gives a black
+            result); `replace` takes a random readable item and reports the other once (training); `report` gives a black
             image of `shape` and the reason under `error`, which is empty for a readable item (inference).
         shape: of the black image, `(C, H, W)`.
     """
@@ -52,30 +55,45 @@ class StudyDataset(Dataset):
         self.seed = seed
         self.unreadable = unreadable
         self.shape = tuple(shape)
-        self._bad: set[int] = set()
+        self._bad: dict[int, str] = {}
 
     def __getitem__(self, key: int) -> Any:  # type: ignore[override]
         epoch, index = divmod(int(key), len(self))
         if self.unreadable == "raise":
-            return self._read(epoch, index)
+            return self._read_or_raise(epoch, index)
         return self._read_or_replace(epoch, index) if self.unreadable == "replace" else self._read_or_report(index)
 
+    def _read_or_raise(self, epoch: int, index: int) -> Any:
+        try:
+            return self._read(epoch, index)
+        except SettingError:
+            raise
+        except Exception as error:
+            raise CxrError(f"Row {index} of the data list cannot be read: {self._reason(index, error)}") from error
+
     def _read_or_replace(self, epoch: int, index: int) -> Any:
-        for candidate in (*range(index, len(self)), *range(index)):
-            if candidate in self._bad:
-                continue
-            try:
-                return self._read(epoch, candidate)
-            except Exception as error:
-                self._bad.add(candidate)
-                logger.warning(
-                    "Row %d is unreadable and left out of training: %s", candidate, self._reason(candidate, error)
-                )
-        raise CxrError(f"None of the {len(self)} images of the data list can be read; the log has the reason for each.")
+        candidate, others = index, np.random.default_rng([self.seed, epoch, index])
+        for _ in range(TRIES):
+            if candidate not in self._bad:
+                try:
+                    return self._read(epoch, candidate)
+                except SettingError:
+                    raise
+                except Exception as error:
+                    self._bad[candidate] = self._reason(candidate, error)
+                    logger.warning("Row %d is unreadable and left out of training: %s", candidate, self._bad[candidate])
+            # Not the next one: rows of one missing folder stand together, and one image would stand for them all.
+            candidate = int(others.integers(len(self)))
+        raise CxrError(
+            f"{len(self._bad)} of the {len(self)} images of the data list were tried and none can be read; "
+            f"the last: {self._bad[max(self._bad)]}"
+        )
 
     def _read_or_report(self, index: int) -> Any:
         try:
             return {**self._read(0, index), "error": ""}
+        except SettingError:
+            raise
         except Exception as error:
             return {**self.data[index], "image": torch.zeros(self.shape), "error": self._reason(index, error)}
 
@@ -85,7 +103,13 @@ class StudyDataset(Dataset):
 
     def _read(self, epoch: int, index: int) -> Any:
         self._seed_transforms(epoch, index)
-        return self._transform(index)
+        try:
+            return self._transform(index)
+        except Exception as error:
+            cause = innermost(error)
+            if isinstance(cause, SettingError):
+                raise cause from None
+            raise
 
     def _seed_transforms(self, epoch: int, index: int) -> None:
         if isinstance(self.transform, (Compose, Randomizable)):
@@ -93,11 +117,17 @@ class StudyDataset(Dataset):
             self.transform.set_random_state(seed=int(seed))
 
 
-def first_line(error: BaseException) -> str:
-    """First line of the innermost cause; MONAI wraps each error of a transform in a RuntimeError of its own."""
+def innermost(error: BaseException) -> BaseException:
+    """The first cause; MONAI wraps each error of a transform in a RuntimeError of its own."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return error
+
+
+def first_line(error: BaseException) -> str:
+    """First line of the innermost cause."""
+    cause = innermost(error)
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 
 
 class EpochSampler(Sampler[int]):

@@ -14,7 +14,7 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from scripts.data.geometry import Letterbox, resize, resize_valid
-from scripts.errors import CxrError
+from scripts.errors import CxrError, SettingError
 
 Quantize = Literal["uint8", "uint16"]
 PERCENTILES = (0.5, 99.5)
@@ -116,7 +116,7 @@ class StandardizeRadiographd(MapTransform):
     def _stored(self, array: NDArray[Any], meta: dict[str, Any]) -> MetaTensor:
         if array.shape[-2:] != (self.size, self.size):
             where = meta.get("filename_or_obj", "a stored image")
-            raise CxrError(
+            raise SettingError(
                 f"{where} was stored with {array.shape[-1]} pixels a side, but the config asks for {self.size}: "
                 f"set image_size to {array.shape[-1]}, or run prepare again with --size {self.size}"
             )

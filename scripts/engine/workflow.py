@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 import tempfile
 import traceback
@@ -73,7 +74,7 @@ def explain(error: BaseException) -> str:
     chain = list(causes(error))
     for cause in chain:
         if isinstance(cause, CxrError):
-            return str(cause)
+            return _without_trace(str(cause))
     innermost = chain[-1]
     text = f"{type(innermost).__name__}: {_first_line(innermost)}"
     return text if len(chain) == 1 else f"{text}\n  while: {_first_line(chain[-2])[:300]}"
@@ -84,6 +85,11 @@ def causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
         error = error.__cause__ or error.__context__
+
+
+def _without_trace(text: str) -> str:
+    """torch hands an error of a loader's process on as the text of its whole trace; the message is at its end."""
+    return re.split(r"^scripts\.errors\.\w+: ", text, flags=re.MULTILINE)[-1].strip()
 
 
 def _first_line(error: BaseException) -> str:
