@@ -117,7 +117,10 @@ def _raw_table(source: Any) -> tuple[pd.DataFrame, Path, str]:
     if not path.is_file():
         raise CxrError(f"{path}: no such file or folder.")
     read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
-    return read(path), path.parent, str(path)
+    try:
+        return read(path), path.parent, str(path)
+    except ValueError as error:  # of pandas and pyarrow: empty, not a table, another encoding
+        raise CxrError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from error
 
 
 def _keep(

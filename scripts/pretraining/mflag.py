@@ -6,7 +6,7 @@ Models and Latent Space Geometry Optimization", MICCAI 2023 (arXiv 2307.08347).
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -56,6 +56,8 @@ class MFlag(nn.Module):
         out_dim: int = 1024,
         precision: Precision = "auto",
     ) -> None:
+        if precision not in get_args(Precision):
+            raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
         super().__init__()
         # Channels-last costs nothing to set and makes a bfloat16 step on CPU or GPU about 1.3 times as fast.
         self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
