@@ -99,6 +99,13 @@ def tiny_overrides(prepared: Path, tracking_uri: str) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="session")
+def inference_overrides(tiny_overrides: dict[str, Any], demo_folder: Path) -> dict[str, Any]:
+    """The part of `tiny_overrides` that `inference.json` knows, on the demo's DICOM files."""
+    keys = ("encoder", "network_def#widen_factor", "image_size", "batch_size", "num_workers")
+    return {key: tiny_overrides[key] for key in keys} | {"dataset_dir": str(demo_folder / "dicom")}
+
+
+@pytest.fixture(scope="session")
 def run_config() -> RunConfig:
     """`run_config(["train.json"], root, **overrides)`: initializes and runs a configuration in this process, as a host
     program would; gives the workflow. `run=False` leaves the run out, `folder` says where the files lie.

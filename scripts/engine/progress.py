@@ -6,6 +6,8 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
+from scripts.engine.state import on_error
+
 
 class Progress:
     """Handler that shows one bar over all iterations of an engine, with the time that is left.
@@ -25,6 +27,7 @@ class Progress:
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
         engine.add_event_handler(Events.COMPLETED, self.stop)
+        on_error(engine, lambda error: self.stop(engine))
 
     def start(self, engine: Engine) -> None:
         """Opens the bar on rank 0."""

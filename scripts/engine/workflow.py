@@ -82,9 +82,11 @@ def explain(error: BaseException) -> str:
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """The exception and what it was raised from, outermost first."""
-    while error is not None:
+    seen = set()  # a cause that is raised again has itself among its contexts
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _without_trace(text: str) -> str:

@@ -86,6 +86,22 @@ def test_an_error_is_told_in_two_lines_and_the_trace_kept(
     assert explain(error) == words
 
 
+def test_a_cause_that_is_raised_again_is_told_once() -> None:
+    cause = CxrError("the cause")
+    with pytest.raises(CxrError) as caught:
+        try:
+            raise nested(cause)
+        except RuntimeError:
+            raise cause  # noqa: B904
+    assert explain(caught.value) == "the cause"
+    with pytest.raises(KeyError) as other:
+        try:
+            raise ValueError("hidden")
+        except ValueError:
+            raise KeyError("shown") from None
+    assert explain(other.value) == "KeyError: 'shown'"
+
+
 def test_a_stop_by_hand_is_no_error(capsys: pytest.CaptureFixture[str]) -> None:
     show_error(KeyboardInterrupt, KeyboardInterrupt(), None)
     assert capsys.readouterr().err == "Stopped by hand; go on with --resume True.\n"
