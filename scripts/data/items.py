@@ -91,7 +91,9 @@ def raw_items(
     base = Path(root) if root is not None else base
     names = table["image"].astype(str)
     digests = names.map(lambda name: hashlib.blake2b(name.encode(), digest_size=8).hexdigest())
-    table = table.assign(image=names.map(lambda name: str(base / name)), image_id=table.get("image_id", digests))
+    table = table.assign(
+        image=names.map(lambda name: str(base / name)), image_id=table.get("image_id", digests), source=names
+    )
     table["patient_id"] = table["patient_id"].astype(str) if "patient_id" in table else table["image_id"]
     if "split" not in table:
         table["split"] = assign_splits(table["patient_id"])
@@ -142,7 +144,8 @@ def _keep(
 
 
 def _items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, where: str) -> list[dict[str, Any]]:
-    columns = {key: table[key] for key in ("image", "image_id", "patient_id", "split")}
+    # A raw file's own name, by which an embedding finds back to it.
+    columns = {key: table[key] for key in ("image", "image_id", "patient_id", "split", "source") if key in table}
     columns["view"] = table["view"].fillna("") if "view" in table else pd.Series("", table.index)
     if text:
         columns["report"] = report_texts(table)
