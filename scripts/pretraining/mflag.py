@@ -123,7 +123,7 @@ class MFlagLoss(nn.Module):
         where: Literal["features", "projections"] = "projections",
         normalize: Normalize = "standardize",
         lambda_offdiag: float = LAMBDA_OFFDIAG,
-        weight: float = 0.1,
+        weight: float = 0.02,
     ) -> None:
         super().__init__()
         if where not in ("features", "projections"):
