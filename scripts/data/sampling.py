@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from monai.data import Dataset
 from monai.transforms import Compose, Randomizable
-from torch.utils.data import Sampler, Subset
+from torch.utils.data import Sampler
 
 from scripts.errors import CxrError, SettingError
 
@@ -185,11 +185,8 @@ class EpochSampler(Sampler[int]):
                 yield self.epoch * self.size + index
 
 
-def part_of_rank(dataset: Dataset) -> Dataset | Subset:
-    """This rank's contiguous part of an evaluation set: every item once, none repeated to fill up a batch."""
-    world_size = idist.get_world_size()
-    if world_size == 1:
-        return dataset
-    size = math.ceil(len(dataset) / world_size)
+def part_of_rank(dataset: Dataset) -> range:
+    """Indices of this rank's part of an evaluation set, a loader's sampler: every item once, none to fill up a batch."""
+    size = math.ceil(len(dataset) / idist.get_world_size())
     first = idist.get_rank() * size
-    return Subset(dataset, range(first, min(first + size, len(dataset))))
+    return range(min(first, len(dataset)), min(first + size, len(dataset)))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from monai.transforms import Compose, Lambdad, RandGaussianNoised
 
-from scripts.data.sampling import TRIES, EpochSampler, StudyDataset
+from scripts.data.sampling import TRIES, EpochSampler, StudyDataset, part_of_rank
 from scripts.errors import CxrError, SettingError
 
 
@@ -128,3 +128,15 @@ def test_nothing_readable_and_nothing_at_all_are_errors() -> None:
         dataset[0]
     with pytest.raises(CxrError, match="empty"):
         StudyDataset([])
+
+
+@pytest.mark.parametrize(("rows", "ranks"), [(10, 1), (10, 3), (3, 2), (1, 4)])
+def test_the_ranks_share_an_evaluation_set_without_repeats(
+    rows: int, ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = []
+    for rank in range(ranks):
+        monkeypatch.setattr("ignite.distributed.get_world_size", lambda: ranks)
+        monkeypatch.setattr("ignite.distributed.get_rank", lambda rank=rank: rank)
+        parts.append(list(part_of_rank(noisy_dataset(rows))))
+    assert [index for part in parts for index in part] == list(range(rows))
