@@ -40,7 +40,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def _add_common(add: object) -> None:
     assert callable(add)
-    add("--size", type=int, default=256, help="side of the stored images, pixels (256)")
+    add("--size", type=int, default=224, help="side of the stored images, pixels (224, the configs' image_size)")
     add("--dtype", choices=("uint8", "uint16"), default="uint8", help="of the stored pixels (uint8)")
     add("--language-model", default="minilm", metavar="MODEL", help="minilm, none, a hub id or a folder (minilm)")
     add("--pooling", choices=("mean", "cls"), default="mean", help="of the language model's tokens (mean)")

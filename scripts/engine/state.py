@@ -208,7 +208,12 @@ class ResumeAndSave:
         try:
             unwrap(self.network).load_state_dict(state["network"])
             for name, part in parts(engine).items():
+                # The length of the schedule is this run's: with more epochs the rate falls along the longer curve.
+                length: dict[str, Any] = {
+                    key: vars(part)[key] for key in ("t_total", "warmup_steps") if key in vars(part)
+                }
                 part.load_state_dict(state["parts"][name])
+                vars(part).update(length)
         except (RuntimeError, KeyError, ValueError) as error:
             raise CxrError(
                 f"{self.path} belongs to another setting ({str(error).splitlines()[0]}). "

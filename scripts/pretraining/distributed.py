@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.distributed as dist
-from torch.distributed.nn.functional import all_reduce
 
 
 def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
@@ -16,7 +17,25 @@ def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
     """
     if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
         return tensor
-    return all_reduce(tensor.contiguous())
+    return _Sum.apply(tensor)
+
+
+class _Sum(torch.autograd.Function):
+    """Sum over ranks whose backward is the same sum (torch's own, `distributed.nn.functional`, is deprecated)."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return _summed(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: torch.Tensor) -> torch.Tensor:  # type: ignore[override]
+        return _summed(gradient)
+
+
+def _summed(tensor: torch.Tensor) -> torch.Tensor:
+    total = tensor.clone(memory_format=torch.contiguous_format)
+    dist.all_reduce(total)
+    return total
 
 
 def count_over_ranks(batch: torch.Tensor) -> torch.Tensor:

@@ -6,6 +6,7 @@ Models and Latent Space Geometry Optimization", MICCAI 2023 (arXiv 2307.08347).
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Literal, get_args
 
 import torch
@@ -77,7 +78,9 @@ class MFlag(nn.Module):
             `image_features` `(B, image_dim)`, `image_projection` and `text_projection` `(B, out_dim)`, all float32.
         """
         image = image.contiguous(memory_format=torch.channels_last)
-        with torch.autocast(image.device.type, torch.bfloat16, enabled=autocast_enabled(self.precision, image.device)):
+        # Not `autocast(enabled=False)`, which would switch off the trainer's own float16 (`amp`) around this call.
+        half = autocast_enabled(self.precision, image.device)
+        with torch.autocast(image.device.type, torch.bfloat16) if half else nullcontext():
             features = self.encoder(image)
             image_projection = self.image_projector(features)
             text_projection = self.text_projector(text)

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Events
+from monai.optimizers import WarmupCosineSchedule
 
-from scripts.engine.state import random_state, set_random_state
+from scripts.engine.state import parts, random_state, set_random_state
 from scripts.errors import CxrError
 
 Make = Callable[..., SimpleNamespace]
@@ -67,6 +68,16 @@ def test_a_finished_run_can_be_made_longer(tmp_path: Path, small_run: Make) -> N
     straight.trainer.run()
     assert sorted(longer.losses) == list(range(2 * BATCHES + 1, 4 * BATCHES + 1))
     assert longer.history.rows == straight.history.rows
+
+
+def test_a_longer_run_follows_its_own_longer_schedule(tmp_path: Path, small_run: Make) -> None:
+    schedules = []
+    for epochs, resume in ((2, False), (4, True)):
+        run = small_run(tmp_path, epochs=epochs, resume=resume)
+        schedules.append(WarmupCosineSchedule(run.trainer.optimizer, warmup_steps=epochs, t_total=epochs * BATCHES))
+        parts(run.trainer)["lr_scheduler"] = schedules[-1]
+        run.trainer.run()
+    assert (schedules[1].t_total, schedules[1].warmup_steps) == (4 * BATCHES, 4)
 
 
 @pytest.mark.parametrize("resume", [False, True])
