@@ -93,6 +93,7 @@ def tiny_overrides(prepared: Path, tracking_uri: str) -> dict[str, Any]:
         "batch_size": 4,
         "learning_rate": 1e-3,
         "orthogonality_weight": 0.1,
+        "precision": "float32",
         "num_workers": 0,
         "tracking_uri": tracking_uri,
     }

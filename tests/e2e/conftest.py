@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -53,3 +54,19 @@ def monai_command(project: Path) -> Callable[..., subprocess.Popen[str]]:
         )  # fmt: skip
 
     return start
+
+
+@pytest.fixture(scope="session")
+def wait_for_save() -> Callable[[subprocess.Popen[str], Path], None]:
+    """`wait_for_save(process, path)`: until the process writes `path` anew."""
+
+    def wait(process: subprocess.Popen[str], path: Path, seconds: float = 120) -> None:
+        before = path.stat().st_mtime_ns if path.exists() else None
+        deadline = time.monotonic() + seconds
+        while not path.exists() or path.stat().st_mtime_ns == before:
+            if process.poll() is not None or time.monotonic() > deadline:
+                process.kill()
+                pytest.fail(f"no save of {path}:\n{process.communicate()[0]}")
+            time.sleep(0.005)
+
+    return wait

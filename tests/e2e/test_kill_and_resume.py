@@ -17,17 +17,6 @@ import torch
 from mlflow import MlflowClient
 
 
-def wait_for_save(process: subprocess.Popen[str], path: Path, seconds: float = 120) -> None:
-    """Until `path` is written anew."""
-    before = path.stat().st_mtime_ns if path.exists() else None
-    deadline = time.monotonic() + seconds
-    while not path.exists() or path.stat().st_mtime_ns == before:
-        if process.poll() is not None or time.monotonic() > deadline:
-            process.kill()
-            pytest.fail(f"no save of {path}:\n{process.communicate()[0]}")
-        time.sleep(0.005)
-
-
 def read(path: Path) -> dict[str, Any]:
     return torch.load(path, weights_only=True)
 
@@ -35,6 +24,7 @@ def read(path: Path) -> dict[str, Any]:
 def test_kill_then_sigterm_then_the_rest(
     tmp_path: Path, trained: SimpleNamespace, tiny_overrides: dict[str, Any], run_config: Callable[..., Any],
     monai_command: Callable[..., subprocess.Popen[str]], runs_named: Callable[..., Any],
+    wait_for_save: Callable[..., None],
 ) -> None:  # fmt: skip
     checkpoint, name = tmp_path / "models" / "checkpoint.pt", "killed"
     common = tiny_overrides | {"bundle_root": tmp_path, "run_name": name, "config_file": "configs/train.json"}
