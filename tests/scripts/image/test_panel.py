@@ -1,0 +1,83 @@
+"""EncoderPanel: one pass, several encoders, and baselines that are what they say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from monai.networks.nets import resnet10
+from torch import nn
+
+from scripts.errors import CxrError
+from scripts.image import EncoderPanel, PixelGrid
+
+FORM = {"spatial_dims": 2, "n_input_channels": 3, "bias_downsample": False, "feed_forward": False, "widen_factor": 0.25}
+IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+def encoder(seed: int = 0) -> nn.Module:
+    torch.manual_seed(seed)
+    return resnet10(**FORM)
+
+
+def features(panel: nn.Module) -> dict[str, torch.Tensor]:
+    with torch.no_grad():
+        return panel.eval()(IMAGES)
+
+
+def test_a_trained_member_gives_what_its_encoder_gives(tmp_path: Path) -> None:
+    trained = encoder(5).eval()
+    torch.save(trained.state_dict(), tmp_path / "model.pt")
+    template = encoder(6)
+    found = features(EncoderPanel(template, {"ours, v1.0": tmp_path / "model.pt"}, random_seeds=(0, 1)))
+    assert list(found) == ["ours, v1.0", "random initialisation 0", "random initialisation 1", "16 x 16 pixels"]
+    with torch.no_grad():
+        torch.testing.assert_close(found["ours, v1.0"], trained(IMAGES))
+    # The template itself, which a method may hold as well, is left alone.
+    assert all(torch.equal(a, b) for a, b in zip(template.parameters(), encoder(6).parameters(), strict=True))
+
+
+def test_random_members_differ_by_seed_and_come_back() -> None:
+    found = features(EncoderPanel(encoder(0), {}, random_seeds=(0, 1, 2)))
+    again = features(EncoderPanel(encoder(9), {}, random_seeds=(2, 0)))  # whatever the template's own weights are
+    names = [f"random initialisation {seed}" for seed in range(3)]
+    for i, name in enumerate(names):
+        assert not torch.allclose(found[name], found[names[i - 1]])
+        if name in again:
+            assert torch.equal(found[name], again[name])
+
+
+def test_making_a_panel_leaves_the_generator_alone() -> None:
+    template = encoder(0)
+    torch.manual_seed(3)
+    expected = torch.rand(2)
+    torch.manual_seed(3)
+    EncoderPanel(template, {}, random_seeds=(0,))
+    assert torch.equal(torch.rand(2), expected)
+
+
+def test_a_random_member_is_as_spread_as_a_new_encoder() -> None:
+    """Drawn anew by the scheme of the encoder's own constructor: each layer's spread is that of a fresh network."""
+    panel = EncoderPanel(encoder(0), {}, random_seeds=(7,), pixels=False)
+    member, fresh = panel.members[0], encoder(11)
+    for (name, ours), theirs in zip(member.named_parameters(), fresh.parameters(), strict=True):
+        if ours.ndim > 1:
+            assert ours.std().item() == pytest.approx(theirs.std().item(), rel=0.1), name
+        else:
+            assert torch.equal(ours, theirs), name  # batch norm starts at one and zero
+    assert all(bool((buffer == 0).all()) for name, buffer in member.named_buffers() if "running_mean" in name)
+
+
+def test_the_pixels_are_area_means() -> None:
+    image = torch.arange(32.0).repeat(1, 3, 32, 1)  # grey rises from left to right
+    found = PixelGrid()(image).reshape(16, 16)
+    assert torch.equal(found, torch.arange(0.5, 32, 2).repeat(16, 1))
+
+
+def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    state = encoder().state_dict()
+    state.pop("conv1.weight")
+    torch.save(state, tmp_path / "model.pt")
+    with pytest.raises(CxrError, match=r"1 missing \(conv1\.weight\)"):
+        EncoderPanel(encoder(), {"ours": tmp_path / "model.pt"})
