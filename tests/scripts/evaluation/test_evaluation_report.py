@@ -20,7 +20,7 @@ from scripts.output import Score, ScoreRow
 PATIENTS, IMAGES = 40, 80
 
 
-def data(seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, list[Any]]]:
+def data(seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Two images a patient. `good` features hold the first finding; the other members hold noise."""
     rng = np.random.default_rng(seed)
     label = rng.integers(0, 2, IMAGES).astype(np.float32)
@@ -29,7 +29,7 @@ def data(seed: int = 0) -> tuple[dict[str, torch.Tensor], dict[str, list[Any]]]:
     features = {"good": good}
     for name in ("random initialisation 0", "random initialisation 1", "16 x 16 pixels"):
         features[name] = rng.normal(size=(IMAGES, 4)).astype(np.float32)
-    columns = {
+    columns: dict[str, Any] = {
         "patient_id": [f"p{i // 2}" for i in range(IMAGES)],
         "split": ["train" if i < 60 else "test" for i in range(IMAGES)],
         "report": [f"report {i}" for i in range(IMAGES)],
@@ -116,6 +116,23 @@ def test_a_second_pass_forgets_the_first(tmp_path: Path) -> None:
     for _ in range(2):
         engine.run([columns], max_epochs=1)
     assert json.loads((tmp_path / "evaluation.json").read_text())["images"] == IMAGES
+
+
+def test_what_other_ranks_saw_is_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rank 0 of three: the others hold the second half of the images, and nothing."""
+    whole, _ = evaluate(tmp_path / "whole")
+    features, columns = data()
+    half, rest = slice(0, IMAGES // 2), slice(IMAGES // 2, IMAGES)
+    other = (
+        {name: [value[rest]] for name, value in features.items()},
+        {key: list(value[rest]) for key, value in columns.items()},
+    )
+    monkeypatch.setattr("ignite.distributed.all_gather", lambda own: [own, other, ({}, {})])
+    mine = {key: value[half] for key, value in columns.items()}
+    engine = Engine(lambda engine, _: {"pred": {name: value[half] for name, value in features.items()}})
+    EvaluationReport(tmp_path, ["finding", "never"], resamples=50).attach(engine)
+    engine.run([mine])
+    assert json.loads((tmp_path / "evaluation.json").read_text()) == whole
 
 
 def test_an_unknown_protocol_is_refused(tmp_path: Path) -> None:

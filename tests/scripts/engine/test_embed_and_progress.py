@@ -1,0 +1,66 @@
+"""Reports are embedded before the first step; the bar ends with the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from ignite.engine import Engine, Events
+
+from scripts.engine import EmbedReports, Progress
+from scripts.errors import CxrError
+
+
+class Store:
+    def __init__(self) -> None:
+        self.seen: list[str] = []
+
+    def ensure(self, texts: Iterable[str], progress: bool = True) -> int:
+        self.seen += texts
+        return 0
+
+
+def test_the_reports_of_all_lists_are_embedded_before_the_first_step() -> None:
+    store, engine, before = Store(), Engine(lambda *_: None), []
+    lists = [[{"report": "a"}, {"report": "b"}], [{"report": "c"}]]
+    EmbedReports(store, lists).attach(engine)  # type: ignore[arg-type]
+    engine.add_event_handler(Events.EPOCH_STARTED, lambda: before.append(set(store.seen)))
+    engine.run([0])
+    assert before == [{"a", "b", "c"}]
+
+
+@pytest.mark.parametrize("items", [[{"report": ""}, {"report": ""}], [{"image": "x.png"}]])
+def test_a_data_list_without_a_single_report_is_refused(items: list[dict[str, str]]) -> None:
+    with pytest.raises(CxrError, match="None of the training images has a report"):
+        EmbedReports(Store(), [items]).embed()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_the_bar_is_closed_when_the_run_ends(
+    tmp_path: Path, small_run: Callable[..., SimpleNamespace], capsys: pytest.CaptureFixture[str], crash: bool
+) -> None:
+    run = small_run(tmp_path)
+    Progress("training", loss_every=1).attach(run.trainer)
+    if crash:
+        run.trainer.add_event_handler(Events.ITERATION_STARTED(once=5), lambda: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            run.trainer.run()
+    else:
+        run.trainer.run()
+    shown = capsys.readouterr().err
+    assert shown.endswith("\n")
+    assert f"{4 if crash else 9}/9" in shown.splitlines()[-1]
+
+
+def test_a_resumed_bar_starts_where_the_run_does(
+    tmp_path: Path, small_run: Callable[..., SimpleNamespace], capsys: pytest.CaptureFixture[str]
+) -> None:
+    small_run(tmp_path, epochs=2).trainer.run()
+    run = small_run(tmp_path, epochs=3, resume=True)
+    Progress("training").attach(run.trainer)
+    run.trainer.run()
+    bars = [part for part in capsys.readouterr().err.split("\r") if "/9" in part]
+    assert "6/9" in bars[0]
+    assert "9/9" in bars[-1]
