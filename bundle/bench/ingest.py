@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -30,7 +29,7 @@ BARS = {"explicit": 8.0, "rle": 4.0, "jpeg_lossless": 2.5, "jpeg_ls": 2.0, "jpeg
 LENT = "imagecodecs"
 
 
-def run(seconds_budget: float = 40.0, seed: int = 0) -> list[dict[str, Any]]:
+def run(seconds_budget: float = 40.0, seed: int = 0) -> list[Row]:
     """One row a transfer syntax: CPU milliseconds, one thread, page cache warm, the ways in turn, medians.
 
     For JPEG lossless pydicom knows one decoder under the GPL and one that can abort the process, so the stock chain
@@ -52,14 +51,12 @@ def run(seconds_budget: float = 40.0, seed: int = 0) -> list[dict[str, Any]]:
     finally:
         cv2.setNumThreads(threads)
     return [
-        asdict(
-            Row.of(
-                f"DICOM to {SIZE} x {SIZE}, {syntax}",
-                "stock MONAI chain" + (", lent our decoder" if syntax == "jpeg_lossless" else ""),
-                bar,
-                costs[f"ours {syntax}"],
-                costs[f"stock {syntax}"],
-            )
+        Row.of(
+            f"DICOM to {SIZE} x {SIZE}, {syntax}",
+            "stock MONAI chain" + (", lent our decoder" if syntax == "jpeg_lossless" else ""),
+            bar,
+            costs[f"ours {syntax}"],
+            costs[f"stock {syntax}"],
         )
         for syntax, bar in BARS.items()
     ]

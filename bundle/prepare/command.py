@@ -119,7 +119,7 @@ def _embed(table: pd.DataFrame, out: Path, args: Namespace) -> dict | None:
         return None
     model = FrozenLanguageModel(args.language_model, pooling=args.pooling)
     TextStore(out / TEXT, model).ensure(texts, progress=True)
-    return model.identity()
+    return {**model.identity(), "given": args.language_model}
 
 
 def _report(table: pd.DataFrame, manifest: Manifest, out: Path, console: Console) -> None:

@@ -7,7 +7,7 @@ from scripts.data.geometry import Letterbox
 from scripts.data.items import raw_items, study_items
 from scripts.data.reader import CxrReader
 from scripts.data.sampling import EpochSampler, StudyDataset, part_of_rank
-from scripts.data.sources import is_prepared, label_names, load_items, text_folder
+from scripts.data.sources import is_prepared, label_names, language_model_of, load_items, text_folder
 from scripts.data.standardize import StandardizeRadiographd, standardize
 from scripts.data.store_reader import StoreReader
 from scripts.data.studies import read_studies, write_studies
@@ -22,6 +22,7 @@ __all__ = [
     "StudyDataset",
     "is_prepared",
     "label_names",
+    "language_model_of",
     "load_items",
     "part_of_rank",
     "raw_items",

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from scripts.data.items import Text, raw_columns, raw_items, study_items
-from scripts.data.studies import STUDIES, read_studies
+from scripts.data.studies import RECORD, STUDIES, read_studies
 from scripts.errors import CxrError
+from scripts.text import FrozenLanguageModel
 
 
 def load_items(
@@ -48,6 +52,29 @@ def label_names(source: str | Path) -> list[str]:
 def is_prepared(source: str | Path) -> bool:
     """Whether `source` is a folder made by prepare."""
     return (Path(source) / STUDIES).is_file()
+
+
+def language_model_of(
+    source: str | Path,
+    model: str | None = None,
+    revision: str | None = None,
+    pooling: str | None = None,
+    device: str | torch.device | None = None,
+) -> FrozenLanguageModel:
+    """The language model that read the reports of `source`, so that it is named once, to prepare.
+
+    Args:
+        source: see `load_items`.
+        model, pooling: None takes what prepare was given; raw files get `minilm` and mean pooling. Another model embeds
+            the reports anew, into a store of its own.
+        revision: of a hub id.
+        device: where it runs.
+    """
+    record = json.loads((Path(source) / RECORD).read_text(encoding="utf-8")) if is_prepared(source) else {}
+    prepared = record.get("language_model") or {}
+    model = model or prepared.get("given", "minilm")
+    pooling = pooling or prepared.get("pooling", "mean")
+    return FrozenLanguageModel(model, revision, pooling, device=device)  # type: ignore[arg-type]
 
 
 def text_folder(source: str | Path) -> str | None:

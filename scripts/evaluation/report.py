@@ -94,7 +94,7 @@ class EvaluationReport:
         """Keeps the features, labels, patients and reports of a batch."""
         for name, value in engine.state.output["pred"].items():
             self._features[name].append(value.detach().cpu())
-        for key in ("patient_id", "split", "report", "label"):
+        for key in ("patient_id", "split", "fold", "report", "label"):
             values = collect_values(engine.state.batch, key)
             self._columns[key].extend([] if values is None else values)
 
@@ -105,7 +105,9 @@ class EvaluationReport:
             return
         seen = [(parts, columns) for parts, columns in ranks if parts]  # type: ignore[union-attr,misc]
         features = {name: torch.cat([part for parts, _ in seen for part in parts[name]]) for name in seen[0][0]}
-        self.columns = {key: np.asarray([v for _, columns in seen for v in columns[key]]) for key in seen[0][1]}
+        columns = {key: [value for _, columns in seen for value in columns[key]] for key in seen[0][1]}
+        # An array of str is as wide as its longest: one long report would cost gigabytes.
+        self.columns = {k: np.asarray(v, dtype=object if k == "report" else None) for k, v in columns.items()}
         result: dict[str, Any] = {
             "images": len(self.columns["patient_id"]),
             "patients": len(np.unique(self.columns["patient_id"])),
@@ -144,10 +146,13 @@ class EvaluationReport:
     def _probe(self, features: dict[str, torch.Tensor]) -> dict[str, ProbeResult]:
         labels = np.stack(list(self.columns["label"])).astype(np.float64)
         patients, split = self.columns["patient_id"], self.columns["split"]
+        # prepare's folds also keep together patients who share an image; without them, by patient alone.
+        drawn = self.columns.get("fold", ())
+        folds = drawn if len(drawn) == len(patients) else 5
         probes = {}
         for name, value in features.items():
             if self.protocol == "5-fold":
-                probe = probe_cv(value.numpy(), labels, patients, self.labels, resamples=self.resamples)
+                probe = probe_cv(value.numpy(), labels, patients, self.labels, folds=folds, resamples=self.resamples)
             else:
                 train, test = split == "train", split == "test"
                 probe = probe_split(value.numpy(), labels, patients, self.labels, train, test, resamples=self.resamples)

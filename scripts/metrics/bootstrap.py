@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from scripts.errors import CxrError
 
+CHUNK = 4_000_000  # numbers of one temporary array
 Floats = NDArray[np.float64]
 Groups = Sequence[Any] | NDArray[Any]
 
@@ -75,6 +76,10 @@ def weighted_auroc(labels: ArrayLike, scores: ArrayLike, weights: Floats) -> Flo
     Returns:
         `[B]` AUROC, NaN where a draw holds only one class.
     """
+    rows = max(1, CHUNK // max(1, weights.shape[1]))
+    if len(weights) > rows:  # a few draws at a time: a large test set would need many copies of all of them
+        parts = [weighted_auroc(labels, scores, weights[i : i + rows]) for i in range(0, len(weights), rows)]
+        return np.concatenate(parts)
     order = np.argsort(np.asarray(scores), kind="stable")
     ordered = np.asarray(scores)[order]
     ties = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])

@@ -7,6 +7,7 @@ from math import lgamma
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -54,7 +55,7 @@ def retrieval(
         )
     if len(image) < 2:
         raise CxrError(f"Retrieval needs at least 2 image-report pairs, got {len(image)}.")
-    names, key = np.unique(np.asarray(text_keys, dtype=str), return_inverse=True)
+    key, names = pd.factorize(pd.Series(list(text_keys), dtype=object))  # an array of str is as wide as its longest
     weights = None if groups is None else patient_weights(groups, resamples, seed)
     cutoffs = [k for k in ks if k <= len(image)]
     a, b = (normalize(side.detach().float(), dim=1).cpu() for side in (image, text))
@@ -83,11 +84,11 @@ def _direction(
     first: list[NDArray[Any]] = []
     for start in range(0, len(query), CHUNK):
         similarity = query[start : start + CHUNK] @ gallery[torch.from_numpy(shuffled)].T
-        order = torch.argsort(similarity, dim=1, descending=True, stable=True).numpy()
-        hit = key[shuffled][order] == key[start : start + CHUNK, None]
-        first.append(hit.argmax(axis=1) + 1)
+        hit = torch.from_numpy(key[shuffled] == key[start : start + CHUNK, None])
+        first.append(_first_hit(similarity, hit).numpy())
+        best = hit.gather(1, similarity.topk(max(ks, default=1), dim=1).indices).numpy()
         for k in ks:
-            hits_at[k].append(hit[:, :k].sum(axis=1))
+            hits_at[k].append(best[:, :k].sum(axis=1))
     rank = np.concatenate(first)
     hits = {k: np.concatenate(parts) for k, parts in hits_at.items()}
     found = _chance_of_first_hit_by(np.bincount(key)[key], len(gallery))
@@ -103,6 +104,18 @@ def _direction(
         "chance": float(np.searchsorted(found, 0.5 - 1e-12) + 1),
     }
     return scores
+
+
+def _first_hit(similarity: Tensor, hit: Tensor) -> Tensor:
+    """`[q]` rank, from 1, of the most similar hit of `[q, n]`; of equals the one that stands first comes first.
+
+    Counting what is more similar costs one pass, where sorting all n for each query took minutes an epoch.
+    """
+    best = similarity.masked_fill(~hit, -torch.inf).amax(dim=1, keepdim=True)
+    equal = similarity == best
+    place = torch.arange(similarity.shape[1])
+    first = torch.where(equal & hit, place, similarity.shape[1]).amin(dim=1, keepdim=True)
+    return 1 + (similarity > best).sum(dim=1) + (equal & (place < first)).sum(dim=1)
 
 
 def _score(values: NDArray[Any], chance: float, weights: NDArray[np.float64] | None) -> dict[str, float]:

@@ -1,0 +1,54 @@
+"""The bench verb: every part gives rows that its table, its JSON and its exit status can be made of."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+import pytest
+
+from bundle import bench
+from bundle.bench.measure import Row
+
+
+def parse(*arguments: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    bench.add_arguments(parser)
+    return parser.parse_args(list(arguments))
+
+
+@pytest.mark.parametrize(("ratio", "status"), [(12.0, 0), (7.9, 1)])
+def test_a_bar_that_is_missed_is_the_exit_status(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], ratio: float, status: int
+) -> None:
+    module = importlib.import_module("bundle.bench.step")
+    monkeypatch.setattr(module, "run", lambda: [Row("step", "theirs", ratio, 8.0, 1.0, ratio, 3)])
+    assert bench.main(parse("step", "--json", str(tmp_path / "bench.json"))) == status
+    rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
+    assert [(row["what"], row["ratio"], row["held"]) for row in rows] == [("step", ratio, status == 0)]
+    assert ("MISSED" in capsys.readouterr().out) is (status == 1)
+
+
+def test_an_unknown_part_is_named() -> None:
+    assert bench.main(parse("stpe")) == 2
+
+
+@pytest.mark.parametrize(
+    ("part", "arguments", "count"),
+    [
+        ("ingest", {"seconds_budget": 0.0}, 5),
+        ("store", {"rounds": 1, "samples": 2}, 5),
+        ("step", {"rounds": 1, "batch": 1}, 2),
+    ],
+)
+def test_each_part_runs_at_small_size(part: str, arguments: dict[str, float], count: int) -> None:
+    rows = importlib.import_module(f"bundle.bench.{part}").run(**arguments)
+    assert len(rows) == count
+    assert all(isinstance(row, Row) and row.ratio > 0 for row in rows)
+
+
+def test_the_row_is_the_ratio_of_the_medians() -> None:
+    row = Row.of("a", "b", 2.0, [1.0, 2.0, 100.0], [5.0, 6.0, 0.0])
+    assert (row.ratio, row.ours, row.theirs, row.held) == (2.5, 2.0, 5.0, True)
