@@ -52,6 +52,9 @@ def publish_once(temporary: Path, path: Path) -> None:
         path.hardlink_to(temporary)
     except FileExistsError:
         pass
+    except OSError:  # a file system without hard links (exFAT, some network shares); the race is as wide as this line
+        if not path.exists():
+            temporary.replace(path)
 
 
 def sync(path: Path) -> None:
@@ -60,12 +63,23 @@ def sync(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+# How torch.save says, as a RuntimeError, that the disk is full.
+FULL_DISK = (
+    "unexpected pos",
+    "PytorchStreamWriter",
+    "write failed",
+    "enforce fail at inline_container",
+    "iostream error",
+)
+
+
 @contextmanager
 def writing(path: str | Path) -> Iterator[Path]:
     """Gives a temporary name that becomes `path` on a clean exit.
 
     Raises:
-        CxrError: the disk is full or the folder cannot be written; the old file, if any, is untouched.
+        CxrError: the disk is full or the folder cannot be written; the old file, if any, is untouched. Any other error
+            of the block passes as it is.
     """
     path = Path(path)
     try:
@@ -76,8 +90,12 @@ def writing(path: str | Path) -> Iterator[Path]:
         with atomic_path(path) as part:
             yield part
     except (OSError, RuntimeError) as error:
-        # torch.save reports a full disk as a RuntimeError of its own ("unexpected pos", "PytorchStreamWriter failed").
-        full = isinstance(error, RuntimeError) or error.errno in (errno.ENOSPC, errno.EDQUOT)
+        if isinstance(error, RuntimeError):
+            full = any(words in str(error) for words in FULL_DISK)
+            if not full:
+                raise
+        else:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         reason = "no space left on the disk" if full else str(error)
         raise CxrError(
             f"Could not write {path}: {reason}. The previous file is untouched; free space or change the folder."

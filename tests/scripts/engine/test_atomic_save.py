@@ -91,6 +91,12 @@ def test_a_failed_save_fails_loudly_and_keeps_the_old_file(
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
 
 
+def test_an_error_that_is_no_full_disk_passes_as_it_is(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="CUDA error: device-side assert"), atomic.writing(tmp_path / "file"):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CxrError, match=r"Could not write .*history\.json"):
