@@ -52,13 +52,22 @@ class KeepBest:
         self.best = -math.inf
         self.best_epoch = 0
         self.waited = 0
+        self._resumed = False
 
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer and, through it, on the evaluator; list it after `ResumeAndSave`."""
         self._trainer = engine
         add_part(engine, "best", self)
+        engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.COMPLETED, self.finish)
         self.evaluator.add_event_handler(Events.COMPLETED, self.compare)
+
+    def start(self, engine: Engine) -> None:
+        """Ends at once a resumed run that had ended early."""
+        if self._resumed and self.patience and self.waited >= self.patience:
+            logger.info("The run had ended early (patience %d): nothing is left to train.", self.patience)
+            engine.terminate()
+        self._resumed = False
 
     def compare(self, evaluator: Engine) -> None:
         """Looks at the last validation."""
@@ -78,7 +87,7 @@ class KeepBest:
             self._trainer.terminate()
 
     def finish(self, engine: Engine) -> None:
-        """Keeps the last weights when no validation ever gave a number (no validation set)."""
+        """Keeps the last weights when no validation ever gave a number (`val_interval` above the number of epochs)."""
         if self.best == -math.inf:
             self.best_epoch = engine.state.epoch
             self.save()
@@ -100,3 +109,4 @@ class KeepBest:
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Inverse of `state_dict`."""
         self.best, self.best_epoch, self.waited = (state_dict[k] for k in ("best", "best_epoch", "waited"))
+        self._resumed = True

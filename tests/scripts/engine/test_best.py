@@ -90,6 +90,18 @@ def test_training_ends_after_that_many_validations_without_a_better_one(
     assert train(tmp_path, scores, patience, min_delta).epochs == ends
 
 
+@pytest.mark.parametrize(("patience", "epochs"), [(2, 0), (3, 1)])
+def test_a_run_that_ended_early_and_is_resumed_ends_at_once(tmp_path: Path, patience: int, epochs: int) -> None:
+    first = train(tmp_path, [0.3, 0.2, 0.1, 0.0], patience=2).keep
+    evaluator, trainer = Engine(lambda *_: None), Engine(lambda *_: None)
+    second = KeepBest(evaluator, "score", Method(), tmp_path / "model.pt", tmp_path / "pretraining.pt", patience)
+    trainer.add_event_handler(Events.STARTED, lambda: second.load_state_dict(first.state_dict()))
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run([0]))
+    second.attach(trainer)
+    trainer.run([0], max_epochs=4)
+    assert trainer.state.epoch == epochs
+
+
 def test_a_resumed_run_goes_on_waiting(tmp_path: Path) -> None:
     first = train(tmp_path, [0.3, 0.2]).keep
     second = KeepBest(Engine(lambda *_: None), "score", Method(), tmp_path / "model.pt", tmp_path / "pretraining.pt")
