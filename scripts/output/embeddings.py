@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import secrets
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +39,9 @@ class EmbeddingWriter:
         identity: whatever else names the model (network, method, version); JSON in the file's metadata under `model`.
         root: folder to which the column `image` (the source) is relative, so that ids do not depend on the machine.
         key: key of `engine.state.output["pred"]`; None = `pred` is the embedding.
-        names: False leaves the column `image` empty, for archives whose file names identify patients.
+        names: False leaves the column `image` empty, for archives whose file names identify patients. An `image_id`
+            that is a hash of the name, which whoever guesses names could find again, is then hashed with a random key
+            that is kept nowhere: such ids tell the images of one file apart, and differ from file to file.
     """
 
     def __init__(
@@ -83,10 +86,12 @@ class EmbeddingWriter:
         for i in range(count):
             error = str(errors[i] or "") or ("" if np.isfinite(numbers[i]).all() else "the embedding is not finite")
             name = None if sources is None else self._relative(str(sources[i]))
+            plain = ids[i] is None or (sources is not None and _is_hash_of(str(sources[i]), str(ids[i])))
             self.rows.append(
                 {
                     "image_id": str(ids[i]) if ids[i] is not None else _hash(str(name)),
                     "image": name if self.names else None,
+                    "plain_hash": plain,
                     "embedding": None if error else numbers[i],
                     "error": error or None,
                 }
@@ -107,6 +112,9 @@ class EmbeddingWriter:
             rows = list({row["image_id"]: row for row in rows}.values())
         if not rows:
             raise CxrError(f"There was no image to embed; {self.path} is not written.")
+        if not self.names:
+            key = secrets.token_bytes(32)
+            rows = [row | {"image_id": _hash(row["image_id"], key)} if row["plain_hash"] else row for row in rows]
         reasons = Counter(row["error"] for row in rows if row["error"])
         done = [row for row in rows if not row["error"]]
         with writing(self.path) as part:
@@ -150,5 +158,11 @@ def _file_names(batch: Any) -> list[str] | None:
     return None if name is None else [str(name)] if isinstance(name, str | Path) else list(name)
 
 
-def _hash(name: str) -> str:
-    return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+def _hash(name: str, key: bytes = b"") -> str:
+    return hashlib.blake2b(name.encode(), digest_size=16, key=key).hexdigest()
+
+
+def _is_hash_of(name: str, image_id: str) -> bool:
+    """Whether an id is the plain hash, of any length, of a file's name: `raw_items` gives such ids."""
+    size = len(image_id) // 2
+    return 0 < size <= 64 and hashlib.blake2b(name.encode(), digest_size=size).hexdigest() == image_id

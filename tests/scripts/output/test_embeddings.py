@@ -88,13 +88,27 @@ def test_model_identity_travels_with_the_file(tmp_path):
     }
 
 
-def test_names_can_be_left_out_and_ids_stay(tmp_path):
-    data = plain(source=[f"/archive/Doe^Jane/{i}.dcm" for i in range(5)])
-    run(data, EmbeddingWriter(tmp_path / "e.parquet", root="/archive", names=False))
-    table, _ = read_embeddings(tmp_path / "e.parquet")
-    assert table["image"].isna().all()
-    assert table["image_id"].nunique() == 5
-    assert b"Doe" not in (tmp_path / "e.parquet").read_bytes()
+@pytest.mark.parametrize("given", [0, 8, 16])  # bytes of the id that the items bring along, as raw files do
+def test_names_can_be_left_out_and_not_be_guessed_from_the_ids(tmp_path, given):
+    names = [f"Doe^Jane/{i}.dcm" for i in range(5)]
+    ids = {"image_id": [hashlib.blake2b(n.encode(), digest_size=given).hexdigest() for n in names]} if given else {}
+    guesses = {hashlib.blake2b(n.encode(), digest_size=size).hexdigest() for n in names for size in range(1, 65)}
+    found = []
+    for number in range(2):
+        path = tmp_path / f"{number}.parquet"
+        run(plain(source=names, **ids), EmbeddingWriter(path, names=False))
+        table, _ = read_embeddings(path)
+        assert table["image"].isna().all()
+        assert b"Doe" not in path.read_bytes()
+        found += table["image_id"].tolist()
+    assert len(set(found)) == 10  # no id is found in another file
+    assert not set(found) & guesses
+
+
+def test_ids_that_do_not_come_from_names_stay(tmp_path):
+    data = plain(source=[f"Doe^Jane/{i}.dcm" for i in range(5)], image_id=list("abcde"))
+    run(data, EmbeddingWriter(tmp_path / "e.parquet", names=False))
+    assert read_embeddings(tmp_path / "e.parquet")[0]["image_id"].tolist() == list("abcde")
 
 
 def test_a_second_run_starts_afresh(tmp_path):
