@@ -105,7 +105,7 @@ class EvaluationReport:
             return
         seen = [(parts, columns) for parts, columns in ranks if parts]  # type: ignore[union-attr,misc]
         features = {name: torch.cat([part for parts, _ in seen for part in parts[name]]) for name in seen[0][0]}
-        columns = {key: [value for _, columns in seen for value in columns[key]] for key in seen[0][1]}
+        columns = {key: [value for _, columns in seen for value in columns.get(key, [])] for key in seen[0][1]}
         # An array of str is as wide as its longest: one long report would cost gigabytes.
         self.columns = {k: np.asarray(v, dtype=object if k == "report" else None) for k, v in columns.items()}
         result: dict[str, Any] = {

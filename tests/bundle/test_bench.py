@@ -40,7 +40,7 @@ def test_an_unknown_part_is_named() -> None:
     [
         ("ingest", {"seconds_budget": 0.0}, 5),
         ("store", {"rounds": 1, "samples": 2}, 5),
-        ("step", {"rounds": 1, "batch": 1}, 2),
+        ("step", {"rounds": 1, "batch": 2}, 2),
     ],
 )
 def test_each_part_runs_at_small_size(part: str, arguments: dict[str, float], count: int) -> None:

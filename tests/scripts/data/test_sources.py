@@ -22,9 +22,9 @@ def prepared_with_cls(prepared: Path, tmp_path: Path) -> Path:
 
 
 def test_training_reads_with_the_language_model_that_prepare_used(prepared: Path, prepared_with_cls: Path) -> None:
-    assert repr(language_model_of(prepared)) == "FrozenLanguageModel('minilm', pooling=mean, max_length=256)"
+    assert repr(language_model_of(prepared)) == "FrozenLanguageModel('minilm', pooling='mean', max_length=256)"
     assert repr(language_model_of(prepared_with_cls)) == (
-        "FrozenLanguageModel('some/encoder', pooling=cls, max_length=256)"
+        "FrozenLanguageModel('some/encoder', pooling='cls', max_length=256)"
     )
     assert "minilm" in repr(language_model_of(prepared_with_cls, model="minilm"))
     assert language_model_of(prepared_with_cls, pooling="mean").pooling == "mean"
