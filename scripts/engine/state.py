@@ -81,8 +81,9 @@ class ResumeAndSave:
         network: the whole trained module (frozen language models are not part of it).
         sampler: gets the epoch, and after a resume within an epoch the batch to start from.
         optimizer, lr_scheduler: of the trainer. Handlers with a state of their own join by `add_part`.
-        resume: True goes on from `path` when it is there; False starts anew (and a federated client starts each round
-            so).
+        resume: True goes on from `path` when it is there; False starts anew, and moves a checkpoint that it finds to
+            `<name>.previous.pt`, where one is kept. A trainer that is run on (a federated client's next round) moves
+            nothing.
         every_minutes: least time between two saves within an epoch.
     """
 
@@ -117,11 +118,21 @@ class ResumeAndSave:
     def start(self, engine: Engine) -> None:
         """Resumes if asked, then registers the saving, which has to come after every other handler of the same
         event.
+
+        Raises:
+            CxrError: there are several ranks, and nothing brings their gradients together.
         """
+        if idist.get_world_size() > 1 and not isinstance(self.network, DistributedDataParallel):
+            raise CxrError(
+                f"{idist.get_world_size()} processes would each train a network of their own: "
+                "add configs/multi_gpu_train.json to --config_file, after configs/train.json."
+            )
         if self.resume and self.path.is_file():
             self.load(engine)
         elif self.resume:
             logger.warning("Nothing to resume: %s is not there. Starting from the beginning.", self.path)
+        elif engine.state.iteration == 0:
+            self._set_aside()
         self._saved_at = time.monotonic()
         self._signalled = engine.__dict__["stopped_by_signal"] = False
         if not engine.has_event_handler(self.finish_epoch, Events.EPOCH_COMPLETED):
@@ -130,6 +141,18 @@ class ResumeAndSave:
         if threading.current_thread() is threading.main_thread():
             for number in STOP_SIGNALS:
                 self._former_handlers[number] = signal.signal(number, self._on_signal)
+
+    def _set_aside(self) -> None:
+        """Moves the checkpoint of an earlier run, which the first save would overwrite, out of the way."""
+        if idist.get_rank() == 0 and self.path.is_file():
+            previous = self.path.with_suffix(f".previous{self.path.suffix}")
+            self.path.replace(previous)
+            logger.warning(
+                "This run starts anew; %s of an earlier one is now %s. To go on with that one, stop this run, give the "
+                "file its name back and add --resume True.",
+                self.path,
+                previous.name,
+            )
 
     def start_epoch(self, engine: Engine) -> None:
         """Points the sampler at the epoch, and at the batch within it that a resumed run has reached."""
@@ -222,8 +245,9 @@ class ResumeAndSave:
         if "scaler" in state and getattr(engine, "scaler", None) is not None:
             engine.scaler.load_state_dict(state["scaler"])
         set_random_state(state["random"])
-        if state["iteration"] % state["epoch_length"]:
-            # The loader draws a seed when an epoch starts; the run that was cut off had done so before it was saved.
+        if state["iteration"] % state["epoch_length"] or getattr(engine.state.dataloader, "persistent_workers", False):
+            # The loader draws a seed when an epoch starts, or with lasting workers at the first epoch alone; the run
+            # that was cut off had done so before it was saved.
             again = Events.GET_BATCH_STARTED(once=state["iteration"])
             engine.add_event_handler(again, lambda: set_random_state(state["random"]))
         engine.state.iteration = state["iteration"]
@@ -269,4 +293,6 @@ def set_random_state(state: dict[str, Any]) -> None:
     np.random.set_state((name, keys.numpy().astype(np.uint32), position, has_gauss, cached))
     torch.set_rng_state(state["torch"])
     if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
+        # The run may go on with another number of GPUs.
+        for device, value in enumerate(state["cuda"][: torch.cuda.device_count()]):
+            torch.cuda.set_rng_state(value, device)

@@ -32,7 +32,7 @@ class MeanLoss(nn.Module):
         return value
 
 
-def make_run(folder: Path, epochs: int = EPOCHS, **resume_and_save: Any) -> SimpleNamespace:
+def make_run(folder: Path, epochs: int = EPOCHS, num_workers: int = 0, **resume_and_save: Any) -> SimpleNamespace:
     """Trainer, network, and the losses by iteration; noise, dropout and momentum make every kind of state count."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.Dropout(0.5), nn.Linear(8, 1))
@@ -47,7 +47,9 @@ def make_run(folder: Path, epochs: int = EPOCHS, **resume_and_save: Any) -> Simp
     trainer = SupervisedTrainer(
         device=torch.device("cpu"),
         max_epochs=epochs,
-        train_data_loader=DataLoader(dataset, sampler=sampler, batch_size=BATCH, num_workers=0),
+        train_data_loader=DataLoader(
+            dataset, sampler=sampler, batch_size=BATCH, num_workers=num_workers, persistent_workers=num_workers > 0
+        ),
         network=network,
         optimizer=optimizer,
         loss_function=loss,
@@ -66,7 +68,7 @@ def make_run(folder: Path, epochs: int = EPOCHS, **resume_and_save: Any) -> Simp
 
 @pytest.fixture(scope="session")
 def small_run() -> Callable[..., SimpleNamespace]:
-    """`small_run(folder, epochs=3, resume=…, every_minutes=…)`: 3 batches an epoch; see `make_run`."""
+    """`small_run(folder, epochs=3, num_workers=0, resume=…, every_minutes=…)`: 3 batches an epoch; see `make_run`."""
     return make_run
 
 

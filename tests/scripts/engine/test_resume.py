@@ -92,6 +92,57 @@ def test_without_resume_or_without_a_file_a_run_is_new(
     assert ("Nothing to resume" in caplog.text) == resume
 
 
+def test_a_new_run_keeps_the_checkpoint_of_the_last_one(
+    tmp_path: Path, small_run: Make, whole: SimpleNamespace, caplog: pytest.LogCaptureFixture
+) -> None:
+    crash_at(small_run(tmp_path), 2 * BATCHES + 1)
+    saved, previous = (tmp_path / "checkpoint.pt").read_bytes(), tmp_path / "checkpoint.previous.pt"
+    run = small_run(tmp_path, epochs=1)
+    run.trainer.run()
+    assert previous.read_bytes() == saved
+    assert "--resume True" in caplog.text
+    run.trainer.state.max_epochs = 2  # as a federated client does for its next round
+    run.trainer.run()
+    assert max(run.losses) == 2 * BATCHES
+    assert previous.read_bytes() == saved
+    previous.replace(tmp_path / "checkpoint.pt")
+    resumed = small_run(tmp_path, resume=True)
+    resumed.trainer.run()
+    assert resumed.history.rows == whole.history.rows
+
+
+def test_ranks_that_would_train_apart_are_refused(
+    tmp_path: Path, small_run: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = small_run(tmp_path)
+    monkeypatch.setattr("ignite.distributed.get_world_size", lambda: 2)
+    with pytest.raises(CxrError, match=r"add configs/multi_gpu_train\.json to --config_file"):
+        run.saver.start(run.trainer)
+
+
+def test_the_random_state_of_more_gpus_than_there_are_is_taken_as_far_as_it_goes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = {}
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "get_rng_state_all", lambda: [torch.zeros(1)] * 4)
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device: taken.update({device: state}))
+    set_random_state(random_state())
+    assert sorted(taken) == [0, 1]
+
+
+def test_a_run_with_lasting_workers_is_resumed_to_the_bit(tmp_path: Path, small_run: Make) -> None:
+    straight = small_run(tmp_path / "straight", num_workers=1)
+    straight.trainer.run()
+    for iteration in (BATCHES + 1, 2 * BATCHES):  # after an epoch, and within one
+        folder = tmp_path / str(iteration)
+        crash_at(small_run(folder, every_minutes=0, num_workers=1), iteration)
+        resumed = small_run(folder, resume=True, num_workers=1)
+        resumed.trainer.run()
+        assert resumed.history.rows == straight.history.rows
+
+
 def test_the_checkpoint_is_plain_and_complete(tmp_path: Path, small_run: Make) -> None:
     small_run(tmp_path).trainer.run()
     state = torch.load(tmp_path / "checkpoint.pt", weights_only=True)
