@@ -9,14 +9,14 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from monai.data import PILReader
 
 from scripts.data.image_store import ImageStoreWriter, StoreSettings
+from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
+from scripts.data.sniff import is_dicom
 from scripts.data.standardize import standardize
 from scripts.errors import CxrError
 
-PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff")
 REASON_LENGTH = 200
 
 
@@ -39,7 +39,7 @@ class Ingest:
         self.settings = settings
         self.store = ImageStoreWriter(out, count, settings)
         self.dicom = CxrReader(decode_size=settings.decode_size)
-        self.picture = PILReader(reverse_indexing=False)
+        self.picture = PictureReader()
 
     def __call__(self, task: tuple[int, str]) -> dict[str, Any]:
         row, path = task
@@ -68,11 +68,9 @@ class Ingest:
         }
 
     def _read(self, path: str) -> tuple[np.ndarray, dict[str, Any]]:
-        with Path(path).open("rb") as file:
-            start = file.read(8)
-        if not start:
+        if not Path(path).stat().st_size:
             raise CxrError("the file is empty")
-        reader = self.picture if start.startswith(PICTURES) else self.dicom
+        reader = self.dicom if is_dicom(Path(path)) else self.picture
         image, meta = reader.get_data(reader.read(path))
         return (np.moveaxis(image, -1, 0) if image.ndim == 3 and image.shape[-1] in (2, 3, 4) else image), meta
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from scripts.data.augment import RandRadiographd
 from scripts.data.geometry import Letterbox
 from scripts.data.items import raw_items, study_items
+from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
 from scripts.data.sampling import EpochSampler, StudyDataset, part_of_rank
 from scripts.data.sources import is_prepared, label_names, language_model_of, load_items, text_folder
@@ -16,6 +17,7 @@ __all__ = [
     "CxrReader",
     "EpochSampler",
     "Letterbox",
+    "PictureReader",
     "RandRadiographd",
     "StandardizeRadiographd",
     "StoreReader",

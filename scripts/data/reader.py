@@ -17,11 +17,12 @@ from pydicom.dataset import Dataset
 from scripts.data.codecs import decode_pixels
 from scripts.data.display import Display, display_of
 from scripts.data.geometry import Letterbox, resize, resize_valid
+from scripts.data.sniff import is_dicom
 from scripts.data.store_reader import SEPARATOR
 from scripts.errors import CxrError
 
 TAGS = [
-    *("SOPClassUID", "Manufacturer", "ViewPosition", "ImageLaterality", "Laterality", "PixelSpacing"),
+    *("SOPClassUID", "Modality", "Manufacturer", "ViewPosition", "ImageLaterality", "Laterality", "PixelSpacing"),
     *("ImagerPixelSpacing", "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames"),
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
@@ -29,7 +30,8 @@ TAGS = [
 ]
 """All that is ever parsed: the patient's identity never enters memory."""
 
-DICOM_SUFFIXES = ("", ".dcm", ".dicom", ".dic")
+# Images of other kinds that lie beside radiographs in an archive; an unknown word is no reason to refuse a file.
+OTHER_MODALITIES = ("CT", "MR", "PT", "NM", "US", "IVUS", "OCT", "OP", "OPT", "ES", "GM", "SM", "XC", "ECG")
 TINY = float(np.finfo(np.float32).tiny)
 
 
@@ -56,13 +58,13 @@ class CxrReader(PydicomReader):
         self.decode_size = decode_size
 
     def verify_suffix(self, filename: Sequence[PathLike] | PathLike) -> bool:
-        """Whether every file is named like DICOM (.dcm, no suffix) or begins like it, whatever its name."""
-        return all(_is_dicom(Path(name)) for name in ensure_tuple(filename))
+        """Whether every file begins like DICOM, or is named so (.dcm, no suffix) and begins like no other image."""
+        return all(is_dicom(Path(name)) for name in ensure_tuple(filename))
 
     def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> list[Path]:
         """The files, for `get_data` to open; other formats are refused with ValueError, for the next reader."""
         paths = [Path(name) for name in ensure_tuple(data)]
-        if not all(_is_dicom(path) or _is_missing(path) for path in paths):
+        if not all(is_dicom(path) or _is_missing(path) for path in paths):
             raise ValueError(f"not a DICOM file: {', '.join(map(str, paths))}")
         return paths
 
@@ -84,6 +86,8 @@ class CxrReader(PydicomReader):
             raise CxrError(f"{path}: not a readable radiograph: {reason}") from error
 
     def _load(self, ds: Dataset) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        if (modality := _text(ds, "Modality").upper()) in OTHER_MODALITIES:
+            raise ValueError(f"it is a {modality} image; leave it out")
         stored, layout = decode_pixels(ds, self.decode_size)
         valid = _not_padding(stored, ds, layout.signed)
         if valid is not None and stored.shape != (layout.rows, layout.columns):
@@ -121,18 +125,6 @@ class CxrReader(PydicomReader):
             return rows, columns
         x0, y0, x1, y1 = Letterbox(rows, columns, self.decode_size).content
         return y1 - y0, x1 - x0
-
-
-def _is_dicom(path: Path) -> bool:
-    if path.suffix.lower() in DICOM_SUFFIXES:
-        return True
-    try:
-        with path.open("rb") as file:
-            start = file.read(132)
-    except OSError:
-        return False
-    # Without a preamble a file begins with an element of group 2 (file meta) or 8.
-    return start[128:] == b"DICM" or start[:4] in (b"\x02\0\0\0", b"\x08\0\0\0", b"\x08\0\x05\0", b"\x08\0\x08\0")
 
 
 def _is_missing(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pydicom
 import pytest
-from monai.data import PILReader, PydicomReader, list_data_collate
+from monai.data import PydicomReader, list_data_collate
 from monai.transforms import LoadImage, LoadImaged
 from PIL import Image
 from pydicom.dataset import Dataset
@@ -18,6 +18,7 @@ from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 
 from bundle.demo.dicom import SYNTAXES, write_dx
+from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
 from scripts.data.standardize import standardize
 from scripts.data.store_reader import StoreReader
@@ -378,7 +379,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, name: str) -> None:
 
 
 def readers() -> list[Any]:
-    return [PILReader(reverse_indexing=False), CxrReader(), StoreReader()]
+    return [PictureReader(), CxrReader(), StoreReader()]
 
 
 def test_stock_load_imaged_gives_rows_first_for_every_format(tmp_path: Path) -> None:
@@ -406,3 +407,35 @@ def test_meta_of_different_files_collates(tmp_path: Path) -> None:
     load = LoadImaged(keys="image", reader=readers())
     batch = list_data_collate([load({"image": str(tmp_path / name)}) for name in ("a.dcm", "b.dcm")])
     assert tuple(batch["image"].shape) == (2, 60, 40) and batch["image"].meta["view"] == ["PA", ""]
+
+
+def test_content_says_more_than_the_name(tmp_path: Path) -> None:
+    """A PNG with a DICOM's name, and a DICOM file with a PNG's."""
+    pixels = scene((30, 20), 8)
+    Image.fromarray(pixels).save(tmp_path / "a.dcm", format="PNG")
+    write_dx(tmp_path / "b.dcm", pixels, bits_stored=8, uid_seed="1")
+    (tmp_path / "b.dcm").rename(tmp_path / "b.png")
+    load = LoadImage(reader=readers())
+    for name in ("a.dcm", "b.png"):
+        np.testing.assert_array_equal(load(str(tmp_path / name)).numpy(), pixels)
+
+
+@pytest.mark.parametrize(
+    ("modality", "accepted"), [("CT", False), ("US", False), ("CR", True), ("", True), ("XR", True)]
+)
+def test_an_image_of_another_modality_is_refused(tmp_path: Path, modality: str, accepted: bool) -> None:
+    path = edit(line(tmp_path), Modality=modality)
+    if accepted:
+        assert read(path)[0].shape == LINE.shape
+    else:
+        with pytest.raises(CxrError, match=f"line.dcm.*it is a {modality} image"):
+            read(path)
+
+
+def test_signed_8_bit_values_are_resized(tmp_path: Path) -> None:
+    """Two halves, -100 and 60, at half the size."""
+    values = np.repeat(np.array([[-100, 60]], np.int8), 4, axis=1).repeat(8, axis=0)
+    write_dx(tmp_path / "a.dcm", values.view(np.uint8), bits_stored=8, uid_seed="1")
+    path = edit(tmp_path / "a.dcm", PixelRepresentation=1)
+    image, _ = read(path, decode_size=4)
+    np.testing.assert_array_equal(image, [[-100, -100, 60, 60]] * 4)

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.data import MetaTensor, PILReader
+from monai.data import MetaTensor
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 from PIL import Image
 
 from bundle.demo.dicom import write_dx
 from scripts.data.geometry import Letterbox
+from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
 from scripts.data.standardize import Quantize, StandardizeRadiographd, luminance, standardize
 from scripts.data.store_reader import StoreReader
@@ -29,7 +30,7 @@ def scene(shape: tuple[int, int] = (300, 220), top: int = 4095, seed: int = 0) -
 
 def chain(size: int, quantize: Quantize | None = "uint8") -> Compose:
     """The preprocessing of every config."""
-    readers = [PILReader(reverse_indexing=False), CxrReader(decode_size=size), StoreReader()]
+    readers = [PictureReader(), CxrReader(decode_size=size), StoreReader()]
     return Compose(
         [
             LoadImaged("image", reader=readers),
