@@ -237,5 +237,6 @@ def _values(pixels: NDArray[Any], layout: Layout) -> NDArray[Any]:
         # Files of before 2014 may keep the value in the upper bits (HighBit), and overlays in the others.
         pixels = pixels >> max(0, layout.high_bit - layout.stored + 1)
     if layout.signed:
-        return (pixels << unused).view(f"i{pixels.dtype.itemsize}") >> unused
+        signed = (pixels << unused).view(f"i{pixels.dtype.itemsize}") >> unused
+        return signed.astype(np.int16) if signed.dtype == np.int8 else signed  # OpenCV resizes no int8
     return pixels & pixels.dtype.type(top) if dirty else pixels
