@@ -19,7 +19,7 @@ class EmbedReports:
 
     Args:
         text_store: the store to fill.
-        data: data lists (training, validation) whose items have a `report`.
+        data: data lists, training and then validation, whose items have a `report`.
     """
 
     def __init__(self, text_store: TextStore, data: Sequence[Sequence[dict[str, Any]]]) -> None:
@@ -31,13 +31,24 @@ class EmbedReports:
         engine.add_event_handler(Events.STARTED, self.embed)
 
     def embed(self, engine: Engine | None = None) -> None:
-        """Embeds what is missing; rank 0 writes first, so that ranks sharing a folder do not do the work twice."""
+        """Embeds what is missing; rank 0 writes first, so that ranks sharing a folder do not do the work twice.
+
+        Raises:
+            CxrError: there is no report, or too few for a validation, which would fail only after the first epoch.
+        """
         reports = [item.get("report", "") for items in self.data for item in items]
         if reports and not any(reports):
             raise CxrError(
                 "None of the training images has a report: pre-training needs text. Look at audit.json, or at the text "
                 "columns given to prepare (--report, --findings, --impression)."
             )
+        for items in self.data[1:]:
+            told = sum(bool(item.get("report", "").strip()) for item in items)
+            if told < 2:
+                raise CxrError(
+                    f"Validation images with a report: {told} of {len(items)}; retrieval needs at least 2. "
+                    "Move patients to split 'val' (column split), or look at audit.json for images left out."
+                )
         if idist.get_rank() == 0:
             self.text_store.ensure(reports)
         idist.barrier()

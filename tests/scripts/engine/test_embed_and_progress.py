@@ -24,17 +24,27 @@ class Store:
 
 def test_the_reports_of_all_lists_are_embedded_before_the_first_step() -> None:
     store, engine, before = Store(), Engine(lambda *_: None), []
-    lists = [[{"report": "a"}, {"report": "b"}], [{"report": "c"}]]
+    lists = [[{"report": "a"}, {"report": "b"}], [{"report": "c"}, {"report": "d"}]]
     EmbedReports(store, lists).attach(engine)  # type: ignore[arg-type]
     engine.add_event_handler(Events.EPOCH_STARTED, lambda: before.append(set(store.seen)))
     engine.run([0])
-    assert before == [{"a", "b", "c"}]
+    assert before == [{"a", "b", "c", "d"}]
 
 
 @pytest.mark.parametrize("items", [[{"report": ""}, {"report": ""}], [{"image": "x.png"}]])
 def test_a_data_list_without_a_single_report_is_refused(items: list[dict[str, str]]) -> None:
     with pytest.raises(CxrError, match="None of the training images has a report"):
         EmbedReports(Store(), [items]).embed()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reports", [["a"], ["a", " "]])
+def test_too_few_reports_to_validate_with_are_told_before_the_first_epoch(reports: list[str]) -> None:
+    engine = Engine(lambda *_: None)
+    data = [[{"report": "a"}, {"report": "b"}], [{"report": report} for report in reports]]
+    EmbedReports(Store(), data).attach(engine)  # type: ignore[arg-type]
+    with pytest.raises(CxrError, match=rf"with a report: 1 of {len(reports)};"):
+        engine.run([0])
+    assert engine.state.epoch == 0
 
 
 @pytest.mark.parametrize("crash", [False, True])
