@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,6 +15,7 @@ import mlflow
 import torch
 from ignite.engine import Engine, Events
 from mlflow.entities import RunStatus
+from mlflow.utils.uri import is_local_uri
 from monai.handlers import MLFlowHandler
 
 from scripts.engine.history import History
@@ -27,8 +30,8 @@ class Tracking(MLFlowHandler):
     """MONAI's MLFlowHandler, with the run's identity kept over a resume.
 
     Records the config of the command line with its switches as parameters, each epoch's row of `History` (losses,
-    learning rate, geometry, retrieval), the number of trained and frozen
-    parameters, the files under `artifacts` at the end, and the state of the run (finished, failed, stopped). A handler
+    learning rate, geometry, retrieval), the number of the network's trained and frozen parameters (the language model is
+    not part of it), the files under `artifacts` at the end, and the state of the run (finished, failed, stopped). A handler
     that MONAI's `--tracking mlflow` adds on top gives this one its place (address, experiment, run name) and is taken
     off the engines, so that nothing is logged twice.
 
@@ -36,6 +39,7 @@ class Tracking(MLFlowHandler):
         network: whose parameters are counted.
         evaluator: the validation engine, to take MONAI's own handler off.
         artifacts: files or folders to log when the run ends; those that are not there are passed over.
+        local_only: names of files among them that a server does not get, because they show patients.
         tracking_uri: default is `sqlite:///<cwd>/mlruns.db`; the variable MLFLOW_TRACKING_URI wins.
         experiment_name, run_name: as in MLFlowHandler.
     """
@@ -48,6 +52,7 @@ class Tracking(MLFlowHandler):
         tracking_uri: str | None = None,
         experiment_name: str = "cxr_vlp",
         run_name: str | None = None,
+        local_only: Sequence[str] = ("first_batch.png",),
     ) -> None:
         self.network = network
         self.evaluator = evaluator
@@ -55,6 +60,7 @@ class Tracking(MLFlowHandler):
         self._logged: set[int] = set()
         self._place = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
         self._files = [Path(path) for path in artifacts]
+        self._local_only = tuple(local_only)
 
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer, rank 0 only; list it after `History`."""
@@ -84,7 +90,7 @@ class Tracking(MLFlowHandler):
         for other in others:
             # Ignite still calls its `start` in this very round; it must not look for a run of its own.
             other.cur_run = self.cur_run
-        config = (command_line_config(sys.argv[1:]) if is_command_line() else None) or {}
+        config = without_passwords((command_line_config(sys.argv[1:]) if is_command_line() else None) or {})
         switches = {key: value for key, value in config.items() if isinstance(value, (str, int, float))}
         params = {**switches, **parameter_counts(unwrap(self.network)), "max_epochs": engine.state.max_epochs}
         self._delete_exist_param_in_dict(params)
@@ -117,11 +123,12 @@ class Tracking(MLFlowHandler):
 
     def log_files(self, files: Sequence[Path]) -> None:
         """Logs files, and folders with all they hold, as artifacts."""
+        left_out = () if is_local(self.client.tracking_uri) else self._local_only
         for path in files:
-            if path.is_dir():
-                self.client.log_artifacts(self.run_id, str(path), artifact_path=path.name)
-            elif path.is_file():
-                self.client.log_artifact(self.run_id, str(path))
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file() and file.name not in left_out:
+                    folder = file.parent.relative_to(path.parent).as_posix()
+                    self.client.log_artifact(self.run_id, str(file), None if folder == "." else folder)
 
     def state_dict(self) -> dict[str, Any]:
         """The run's identity."""
@@ -163,8 +170,18 @@ def bound_method(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def parameter_counts(network: torch.nn.Module) -> dict[str, int]:
-    """Numbers of trained and frozen parameters."""
-    counts = {"trained_parameters": 0, "frozen_parameters": 0}
+    """Numbers of trained and frozen parameters of the network."""
+    counts = {"trained_parameters": 0, "network_frozen_parameters": 0}
     for parameter in network.parameters():
-        counts["trained_parameters" if parameter.requires_grad else "frozen_parameters"] += parameter.numel()
+        counts["trained_parameters" if parameter.requires_grad else "network_frozen_parameters"] += parameter.numel()
     return counts
+
+
+def is_local(tracking_uri: str) -> bool:
+    """Whether an MLflow address is a file or a folder, and no server."""
+    return tracking_uri.startswith("sqlite:") or is_local_uri(tracking_uri)
+
+
+def without_passwords(config: dict[str, Any]) -> dict[str, Any]:
+    """A config without the `user:password@` of the addresses in it."""
+    return json.loads(re.sub(r"(?<=://)[^/\s\"']*@", "", json.dumps(config)))

@@ -74,7 +74,7 @@ def test_mlflow_has_the_run(
     whole = torch.load(trained.models / "pretraining.pt", weights_only=True)
     trained_parameters = sum(v.numel() for k, v in whole.items() if "running" not in k and "tracked" not in k)
     assert run.data.params["trained_parameters"] == str(trained_parameters)
-    assert run.data.params["frozen_parameters"] == "0"
+    assert run.data.params["network_frozen_parameters"] == "0"
     assert run.data.params["max_epochs"] == "3"
     client = MlflowClient(trained.database)
     artifacts = {file.path for file in client.list_artifacts(run.info.run_id)}
