@@ -13,11 +13,15 @@ import numpy as np
 import pandas as pd
 
 from scripts.data.image_store import IMAGES
-from scripts.data.splits import assign_splits
+from scripts.data.sniff import is_image
+from scripts.data.splits import SPLITS, assign_splits, check_leakage, label_fractions
 from scripts.data.studies import read_studies, report_texts
 from scripts.errors import CxrError
 
-IMAGE_SUFFIXES = (".dcm", ".dicom", ".png", ".jpg", ".jpeg", "")
+SPLIT_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
+    ("valid", "validate", "validation", "dev"), "val"
+)
+NAMES = ("image", "image_id", "patient_id")  # read as text: patient 007 stays 007
 Text = bool | Literal["optional"]
 logger = logging.getLogger(__name__)
 
@@ -71,33 +75,39 @@ def raw_items(
     labels: Sequence[str] | None = None,
     text: Text = True,
     view: str | Sequence[str] | None = None,
+    fraction: int = 100,
 ) -> list[dict[str, Any]]:
     """Items straight from files, without prepare.
 
     Args:
         source: a CSV or Parquet file, or a list of mappings, with `image` and optionally `report` (or `findings`,
-            `impression`), `patient_id`, `split`, `view` and `label_<finding>`; or a folder, every DICOM, PNG and JPEG
-            file below it (then text=False).
+            `impression`), `patient_id`, `split`, `view` and `label_<finding>`; or a folder, every image below it
+            (then text=False): DICOM whatever its name, PNG, JPEG, TIFF, BMP.
         root: folder that relative image paths start from; default: the CSV's folder.
-        split, labels, text, view: as in `study_items`. Without a `split` column one is drawn by patient; without
-            `patient_id` each image counts as a patient of its own.
+        split, labels, text, view, fraction: as in `study_items`. Without a `split` column one is drawn by patient;
+            without `patient_id` each image counts as a patient of its own.
 
     Raises:
-        CxrError: when nothing is left, or a needed column is missing.
+        CxrError: when nothing is left, a needed column is missing, a cell means nothing, or a patient is in two splits.
     """
     table, base, where = _raw_table(source)
     if "image" not in table:
         raise CxrError(f"{where}: no column 'image'; it has {', '.join(map(str, table.columns))}.")
     base = Path(root) if root is not None else base
+    _refuse_rows(table.index[table["image"].isna()], where, "without an image: fill or remove them")
     names = table["image"].astype(str)
     digests = names.map(lambda name: hashlib.blake2b(name.encode(), digest_size=8).hexdigest())
-    table = table.assign(
-        image=names.map(lambda name: str(base / name)), image_id=table.get("image_id", digests), source=names
-    )
-    table["patient_id"] = table["patient_id"].astype(str) if "patient_id" in table else table["image_id"]
-    if "split" not in table:
+    image_ids = table["image_id"].fillna(digests).astype(str) if "image_id" in table else digests
+    table = table.assign(image=names.map(lambda name: str(base / name)), image_id=image_ids, source=names)
+    table["patient_id"] = _patients(table, where)
+    if "split" in table:
+        table["split"] = _splits(table["split"], where)
+        check_leakage(table, where)
+    else:
         table["split"] = assign_splits(table["patient_id"])
-    return _items(_keep(table, split, view, 100, where), labels, text, where)
+    if fraction != 100 and "fraction" not in table:
+        table["fraction"] = label_fractions(table["patient_id"], table["split"])
+    return _items(_keep(table, split, view, fraction, where), labels, text, where)
 
 
 def raw_columns(source: str | Path) -> list[str]:
@@ -112,17 +122,60 @@ def _raw_table(source: Any) -> tuple[pd.DataFrame, Path, str]:
         return pd.DataFrame([dict(item) for item in source]), Path(), "the list of items"
     path = Path(source)
     if path.is_dir():
-        files = sorted(p for p in path.rglob("*") if p.is_file() and p.suffix.lower() in IMAGE_SUFFIXES)
-        if not files:
-            raise CxrError(f"{path}: no DICOM, PNG or JPEG file in this folder.")
-        return pd.DataFrame({"image": [p.relative_to(path).as_posix() for p in files]}), path, str(path)
+        return pd.DataFrame({"image": _images_below(path)}), path, str(path)
     if not path.is_file():
         raise CxrError(f"{path}: no such file or folder.")
-    read = pd.read_parquet if path.suffix == ".parquet" else pd.read_csv
     try:
-        return read(path), path.parent, str(path)
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path), path.parent, str(path)
+        return pd.read_csv(path, dtype=dict.fromkeys(NAMES, "str")), path.parent, str(path)
     except ValueError as error:  # of pandas and pyarrow: empty, not a table, another encoding
         raise CxrError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from error
+
+
+def _images_below(folder: Path) -> list[str]:
+    """Images of a folder, as paths from it."""
+    names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    kept = [
+        name.as_posix()
+        for name in names
+        if not any(part.startswith(".") for part in name.parts) and is_image(folder / name)
+    ]
+    if not kept:
+        raise CxrError(
+            f"{folder}: none of the {len(names)} files in this folder is a DICOM, PNG, JPEG, TIFF or BMP image."
+        )
+    if len(kept) < len(names):
+        logger.info("%d of %d files in %s are no images and are skipped", len(names) - len(kept), len(names), folder)
+    return kept
+
+
+def _patients(table: pd.DataFrame, where: str) -> pd.Series:
+    """Patient of each row; an image of an unknown patient counts as a patient of its own."""
+    if "patient_id" not in table:
+        return table["image_id"]
+    unknown = table.index[table["patient_id"].isna()]
+    if len(unknown):
+        logger.warning(
+            "%s: %d rows have no patient_id, for example rows %s; each counts as a patient of its own",
+            where, len(unknown), unknown[:6].tolist(),
+        )  # fmt: skip
+    return table["patient_id"].astype("str").fillna(table["image_id"])
+
+
+def _splits(column: pd.Series, where: str) -> pd.Series:
+    """Split of each row as train, val or test, from the words that data sets use for them."""
+    names = column.astype("str").str.strip().str.lower().replace(SPLIT_NAMES)
+    wrong = column.index[~names.isin(SPLITS)]
+    values = ", ".join(sorted({repr(value) for value in column[wrong]})[:6])
+    cure = "correct the column, or leave it out to have one drawn by patient"
+    _refuse_rows(wrong, where, f"in a split other than {', '.join(SPLITS)} ({values}): {cure}")
+    return names
+
+
+def _refuse_rows(rows: pd.Index, where: str, what: str) -> None:
+    if len(rows):
+        raise CxrError(f"{where}: {len(rows)} row(s), for example {rows[:6].tolist()}, are {what}.")
 
 
 def _keep(
@@ -146,6 +199,8 @@ def _keep(
 def _items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, where: str) -> list[dict[str, Any]]:
     # A raw file's own name, by which an embedding finds back to it.
     columns = {key: table[key] for key in ("image", "image_id", "patient_id", "split", "source") if key in table}
+    if "fold" in table and pd.api.types.is_numeric_dtype(table["fold"]) and table["fold"].notna().all():
+        columns["fold"] = table["fold"].astype(int)
     columns["view"] = table["view"].fillna("") if "view" in table else pd.Series("", table.index)
     if text:
         columns["report"] = report_texts(table)
@@ -175,7 +230,15 @@ def _labels(table: pd.DataFrame, labels: Sequence[str], where: str) -> np.ndarra
             close = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'no labels'}."
             raise CxrError(f"{where}: no column 'label_{name}'; {hint}")
-    return table[[f"label_{name}" for name in labels]].to_numpy(np.float32, copy=True)
+    columns = table[[f"label_{name}" for name in labels]]
+    values = columns.apply(pd.to_numeric, errors="coerce")
+    for name in columns:
+        if len(wrong := table.index[columns[name].notna() & ~values[name].isin((1, 0, -1))]):
+            raise CxrError(
+                f"{where}: column {name!r}, row {wrong[0]}: {columns.loc[wrong[0], name]!r} is no label; "
+                "use 1, 0, -1 (uncertain) or empty."
+            )
+    return values.to_numpy(np.float32, copy=True)
 
 
 def _names(value: str | Iterable[str]) -> list[str]:

@@ -21,22 +21,23 @@ def load_items(
     view: str | Sequence[str] | None = None,
     labels: Sequence[str] | None = None,
     text: Text = True,
+    fraction: int = 100,
 ) -> list[dict[str, Any]]:
     """MONAI items of `source`.
 
     Args:
         source: a folder made by `python -m bundle prepare`; or raw files: a CSV or Parquet file with `image` and
             `report`, or (with `text` False or "optional") a folder of DICOM, PNG or JPEG files.
-        split, view, labels, text: see `study_items`.
+        split, view, labels, text, fraction: see `study_items`.
 
     Raises:
         CxrError: there is no such source, or it holds nothing that fits.
     """
     source = Path(source)
     if is_prepared(source):
-        return study_items(source, split=split, view=view, labels=labels, text=text)
+        return study_items(source, split=split, view=view, labels=labels, text=text, fraction=fraction)
     if source.is_file() or (source.is_dir() and text is not True):
-        return raw_items(source, split=split, view=view, labels=labels, text=text)
+        return raw_items(source, split=split, view=view, labels=labels, text=text, fraction=fraction)
     raise CxrError(
         f"dataset_dir: {source} is neither a folder made by prepare nor a CSV or Parquet file of images and reports. "
         "Run: python -m bundle prepare table YOUR.csv OUT --help, or `make train` for the demo data."

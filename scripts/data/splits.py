@@ -82,14 +82,14 @@ def merge_patients(patients: pd.Series, pixels: pd.Series) -> pd.Series:
     return pd.Series(first[codes], index=patients.index)
 
 
-def check_leakage(table: pd.DataFrame) -> None:
-    """Raise a CxrError that names patients (as they stand in the table) and rows when a patient is in two splits."""
+def check_leakage(table: pd.DataFrame, where: str) -> None:
+    """Raise a CxrError that names rows, and no patient, when a patient is in two splits."""
     used = table[table["split"].isin(SPLITS)]
     leaking = used.groupby("patient_id")["split"].nunique().loc[lambda n: n > 1].index
     if len(leaking):
         rows = used.index[used["patient_id"] == leaking[0]].tolist()
         raise CxrError(
-            f"{len(leaking)} patient(s) are in more than one split, for example {leaking[0]} in rows {rows[:6]} "
+            f"{where}: {len(leaking)} patient(s) are in more than one split, for example that of rows {rows[:6]} "
             f"({', '.join(used.loc[rows, 'split'].unique())}). "
             "Correct the split column, or leave it out to have one drawn by patient."
         )

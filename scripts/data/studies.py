@@ -70,13 +70,19 @@ def validate_studies(table: pd.DataFrame, where: str) -> None:
         raise CxrError(f"{where}: the study table lacks the column(s) {', '.join(missing)}. Run prepare again.")
     if table.empty:
         raise CxrError(f"{where}: the study table has no rows.")
+    check_rows(table, where)
+
+
+def check_rows(table: pd.DataFrame, where: str) -> None:
+    """Raise a CxrError that names rows for a repeated image, or (once there are splits) a patient in two of them."""
     repeated = table.index[table["image_id"].duplicated(keep=False)]
     if len(repeated):
         rows = table.index[table["image_id"] == table.loc[repeated[0], "image_id"]].tolist()
         raise CxrError(
             f"{where}: {len(repeated)} rows repeat an image, for example rows {rows[:6]}; keep one row an image."
         )
-    check_leakage(table)
+    if "split" in table:
+        check_leakage(table, where)
 
 
 def report_texts(table: pd.DataFrame) -> pd.Series:

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from scripts.data.items import raw_items, study_items
+from scripts.data.sources import load_items
 from scripts.errors import CxrError
 
 TABLE = pd.DataFrame(
@@ -132,6 +133,82 @@ def test_raw_items_of_a_list_and_of_a_folder(tmp_path):
     listed = raw_items([{"image": str(tmp_path / "b.png"), "report": "Clear."}])
     assert listed[0]["report"] == "Clear."
     assert listed[0]["image"] == str(tmp_path / "b.png")
+
+
+def test_a_folder_gives_every_image_and_nothing_else(tmp_path, caplog):
+    """A dump of a PACS: files named after their UIDs, hidden files, the disc's index, papers."""
+    preamble = bytes(128) + b"DICM"
+    images = {"1.2.840.113": preamble, "noname": b"\x08\0\x05\0CS", "A.DCM": b"", "scan.TIFF": b"", "sub/b.png": b""}
+    others = {".DS_Store": b"", ".hidden/b.png": b"", "._a.dcm": b"", "README": b"Read me.", "letter.pdf": b"%PDF"}
+    content = {**images, **others, "DICOMDIR": preamble}
+    for name, start in content.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(start)
+    with caplog.at_level(logging.INFO):
+        items = raw_items(tmp_path, text=False)
+    assert {item["source"] for item in items} == set(images)
+    assert "6 of 11 files" in caplog.text
+
+
+def test_a_folder_without_image_is_refused(tmp_path):
+    (tmp_path / "notes.txt").write_text("no image")
+    with pytest.raises(CxrError, match="none of the 1 files"):
+        raw_items(tmp_path, text=False)
+
+
+def test_raw_items_of_a_given_split_do_not_part_a_patient():
+    table = pd.DataFrame({"image": ["a.png", "b.png", "c.png"], "patient_id": ["DOE", "DOE", "ROE"]})
+    with pytest.raises(CxrError, match=r"more than one split, for example that of rows \[0, 1\]") as caught:
+        raw_items(table.assign(split=["train", "test", "val"]), split="train", text=False)
+    assert "DOE" not in str(caught.value)
+
+
+def test_raw_rows_without_patient_are_kept_and_said(tmp_path, caplog):
+    path = tmp_path / "data.csv"
+    path.write_text("image,patient_id\n" + "".join(f"{i}.png,{'' if i % 2 else f'00{i}'}\n" for i in range(20)))
+    items = raw_items(path, text=False)
+    assert len(items) == 20
+    assert {item["split"] for item in items} == {"train", "val", "test"}
+    assert [item["patient_id"] for item in items[:2]] == ["000", items[1]["image_id"]]
+    assert "10 rows have no patient_id, for example rows [1, 3," in caplog.text
+
+
+@pytest.mark.parametrize("word", ["val", "valid", "Validation ", "dev", "validate"])
+def test_raw_splits_have_many_names(word):
+    items = raw_items([{"image": "a.png", "split": "training"}, {"image": "b.png", "split": word}], text=False)
+    assert [item["split"] for item in items] == ["train", "val"]
+
+
+@pytest.mark.parametrize(
+    ("column", "cells", "message"),
+    [
+        ("split", ["train", "fold3"], r"the table: 1 row\(s\), for example \[1\], .*\('fold3'\): correct"),
+        ("split", ["train", None], r"1 row\(s\), for example \[1\].*\(nan\)"),
+        ("image", ["a.png", None], r"1 row\(s\), for example \[1\], are without an image"),
+        ("label_opacity", ["1", "yes"], "column 'label_opacity', row 1: 'yes' is no label; use 1, 0, -1"),
+    ],
+)
+def test_raw_cells_that_mean_nothing_are_said(column, cells, message):
+    table = pd.DataFrame({"image": ["a.png", "b.png"], "label_opacity": [0, 1]}).assign(**{column: cells})
+    with pytest.raises(CxrError, match=message):
+        raw_items(table, labels=["opacity"], text=False)
+
+
+def test_a_fold_reaches_the_items():
+    items = study_items(TABLE.assign(fold=pd.Series([0, 0, 1, 2, 3, 4], dtype="Int64")), use_store=False, text=False)
+    assert [item["fold"] for item in items] == [0, 0, 1, 2, 3]
+    assert type(items[0]["fold"]) is int
+    assert "fold" not in study_items(TABLE, use_store=False)[0]
+
+
+def test_a_label_fraction_can_be_asked_for_of_every_source(tmp_path):
+    path = tmp_path / "data.csv"
+    pd.DataFrame({"image": [f"{i}.png" for i in range(100)]}).to_csv(path, index=False)
+    count = {fraction: len(load_items(path, split="train", text=False, fraction=fraction)) for fraction in (1, 10, 100)}
+    assert count == {1: 1, 10: 7, 100: 70}
+    TABLE.to_parquet(tmp_path / "studies.parquet")
+    (tmp_path / "prepare.json").write_text('{"source": "/data", "source_relative": "."}')
+    assert ids(load_items(tmp_path, split="train", text=False, fraction=10)) == "ab"
 
 
 @pytest.mark.parametrize("content", [None, "x,y\n1,2\n"])

@@ -79,6 +79,6 @@ def test_patients_with_an_identical_image_are_one_group():
 
 def test_a_patient_in_two_splits_is_named_with_its_rows():
     table = pd.DataFrame({"patient_id": ["a", "b", "a", "c"], "split": ["train", "val", "test", "test"]})
-    with pytest.raises(CxrError, match=r"1 patient.*\ba in rows \[0, 2\]"):
-        check_leakage(table)
-    check_leakage(table.drop(index=2))
+    with pytest.raises(CxrError, match=r"^t.csv: 1 patient.*that of rows \[0, 2\]"):
+        check_leakage(table, "t.csv")
+    check_leakage(table.drop(index=2), "t.csv")

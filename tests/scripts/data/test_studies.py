@@ -77,7 +77,7 @@ def test_a_damaged_table_is_said_so(tmp_path):
         (lambda t: t.drop(columns=["split", "study_id"]), "lacks the column.s. study_id, split"),
         (lambda t: t.iloc[:0], "no rows"),
         (lambda t: t.assign(image_id=["i0", "i1", "i0"]), r"repeat an image, for example rows \[0, 2\]"),
-        (lambda t: t.assign(split=["train", "val", "test"]), r"p0 in rows \[0, 1\]"),
+        (lambda t: t.assign(split=["train", "val", "test"]), r"more than one split, for example that of rows \[0, 1\]"),
     ],
 )
 def test_a_table_that_breaks_a_rule_is_refused_on_both_ways(tmp_path, change, message):
