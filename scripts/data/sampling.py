@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
@@ -174,7 +173,9 @@ class EpochSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         order = torch.arange(self.size)
         if self.shuffle:
-            generator = torch.Generator().manual_seed(self.seed + self.epoch)
+            # Not their sum: epoch 1 of seed 0 would be epoch 0 of seed 1.
+            seed = np.random.SeedSequence([self.seed, self.epoch]).generate_state(1)[0]
+            generator = torch.Generator().manual_seed(int(seed))
             order = torch.randperm(self.size, generator=generator)
         # A global batch is a run of the order, and each rank takes its slice of it: more ranks see the same global
         # batches.
@@ -186,7 +187,12 @@ class EpochSampler(Sampler[int]):
 
 
 def part_of_rank(dataset: Dataset) -> range:
-    """Indices of this rank's part of an evaluation set, a loader's sampler: every item once, none to fill up a batch."""
-    size = math.ceil(len(dataset) / idist.get_world_size())
-    first = idist.get_rank() * size
-    return range(min(first, len(dataset)), min(first + size, len(dataset)))
+    """Indices of this rank's part of an evaluation set, a loader's sampler: every item once, none to fill up a batch.
+
+    Raises:
+        CxrError: on every rank, when one would get nothing and leave the others waiting for its results.
+    """
+    count, rank, ranks = len(dataset), idist.get_rank(), idist.get_world_size()
+    if count < ranks:
+        raise CxrError(f"There are fewer validation images ({count}) than ranks ({ranks}): use at most {count} ranks.")
+    return range(rank * count // ranks, (rank + 1) * count // ranks)

@@ -37,6 +37,19 @@ def test_each_epoch_is_another_order_of_all_rows() -> None:
     assert [i - 10 for i in one] != zero
 
 
+def test_another_seed_has_other_epochs() -> None:
+    """Neither the epochs of seed 0, one later (seed + epoch), nor in any other place."""
+
+    def orders(seed: int) -> set[tuple[int, ...]]:
+        sampler = EpochSampler(noisy_dataset(10), batch_size=5, seed=seed, rank=0, world_size=1)
+        found = set()
+        for sampler.epoch in range(5):
+            found.add(tuple(index % 10 for index in sampler))
+        return found
+
+    assert len(orders(0) | orders(1)) == 10
+
+
 def test_a_resumed_epoch_goes_on_where_it_was() -> None:
     sampler = EpochSampler(noisy_dataset(20), batch_size=4, rank=0, world_size=1)
     whole = list(sampler)
@@ -130,7 +143,7 @@ def test_nothing_readable_and_nothing_at_all_are_errors() -> None:
         StudyDataset([])
 
 
-@pytest.mark.parametrize(("rows", "ranks"), [(10, 1), (10, 3), (3, 2), (1, 4)])
+@pytest.mark.parametrize(("rows", "ranks"), [(10, 1), (10, 3), (3, 2), (9, 4)])
 def test_the_ranks_share_an_evaluation_set_without_repeats(
     rows: int, ranks: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -140,3 +153,10 @@ def test_the_ranks_share_an_evaluation_set_without_repeats(
         monkeypatch.setattr("ignite.distributed.get_rank", lambda rank=rank: rank)
         parts.append(list(part_of_rank(noisy_dataset(rows))))
     assert [index for part in parts for index in part] == list(range(rows))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+
+
+def test_fewer_rows_than_ranks_are_refused_on_every_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ignite.distributed.get_world_size", lambda: 4)
+    with pytest.raises(CxrError, match=r"fewer validation images \(3\) than ranks \(4\)"):
+        part_of_rank(noisy_dataset(3))
