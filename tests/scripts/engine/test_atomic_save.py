@@ -17,7 +17,7 @@ import pytest
 import torch
 
 from scripts import atomic
-from scripts.atomic import save_atomically, write_text_atomically
+from scripts.atomic import create_once, save_atomically, write_text_atomically
 from scripts.errors import CxrError
 
 
@@ -101,3 +101,13 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(CxrError, match=r"Could not write .*history\.json"):
         write_text_atomically("[]", tmp_path / "file" / "history.json")
+
+
+def test_a_file_is_created_once_where_there_are_no_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")  # what exFAT says
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    assert create_once(tmp_path / "salt", b"first") == b"first"
+    assert create_once(tmp_path / "salt", b"second") == b"first"
+    assert [path.name for path in tmp_path.iterdir()] == ["salt"]
