@@ -19,7 +19,7 @@ from bundle.prepare.ingest import ingest, reasons
 from bundle.prepare.pool import Limits
 from scripts.atomic import atomic_path
 from scripts.data.image_store import StoreSettings
-from scripts.data.studies import RECORD, TEXT_COLUMNS, write_studies
+from scripts.data.studies import RECORD, TEXT_COLUMNS, check_rows, write_studies
 from scripts.errors import CxrError
 from scripts.text import FrozenLanguageModel, TextStore
 
@@ -46,7 +46,7 @@ def _add_common(add: object) -> None:
     add("--pooling", choices=("mean", "cls"), default="mean", help="of the language model's tokens (mean)")
     add("--deidentified", action="store_true", help="keep ids as they are: the source holds no identity")
     add("--seed", type=int, default=0, help="of splits, folds and label fractions (0)")
-    add("--workers", type=int, default=os.cpu_count(), help="processes (all cores)")
+    add("--workers", type=int, default=_cores(), help="processes (all cores)")
     add("--time-limit", type=float, default=60, metavar="S", help="seconds that one file may take (60)")
     add("--memory-limit", type=int, default=2048, metavar="MIB", help="memory that one file may take (2048)")
     add(
@@ -79,6 +79,8 @@ def main(args: Namespace) -> int:
 def prepare(args: Namespace, console: Console) -> int:
     """Manifest → image store → study table → text store → audit; each step continues what a stopped run left."""
     manifest = LAYOUTS[args.layout].read(args)
+    # Before hours of decoding: afterwards, a table without the wrong rows would be another table.
+    check_rows(manifest.table, args.source)
     out = Path(args.out)
     out.mkdir(parents=True, exist_ok=True)
     settings = StoreSettings(size=args.size, dtype=args.dtype, decode_size=args.size)
@@ -101,10 +103,11 @@ def prepare(args: Namespace, console: Console) -> int:
     record["language_model"] = _embed(table, out, args)
     record["source"] = str(manifest.source)
     record["source_relative"] = os.path.relpath(manifest.source, out.resolve())
-    with atomic_path(out / RECORD) as path:
-        path.write_text(json.dumps(record, indent=1))
     write_studies(table, out, manifest.source)
     _report(table, manifest, out, console)
+    # Last, because it says to make and to readers that the folder is whole.
+    with atomic_path(out / RECORD) as path:
+        path.write_text(json.dumps(record, indent=1))
     return 0
 
 
@@ -132,6 +135,11 @@ def _report(table: pd.DataFrame, manifest: Manifest, out: Path, console: Console
         f"Prepared {result['images']['used']} of {result['images']['rows']} images in {out} (audit.json, audit.png).",
         soft_wrap=True,
     )
+
+
+def _cores() -> int | None:
+    """Cores that this process may use, which in a container or a batch job are fewer than the machine's."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _shard(value: str) -> tuple[int, int]:

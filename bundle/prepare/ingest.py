@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -19,7 +20,7 @@ from bundle.prepare.pool import Failure, Limits, guarded_map
 from scripts.data.image_store import IMAGES, ImageStoreWriter, StoreSettings
 from scripts.errors import CxrError
 
-LOOK_FIRST = 200
+LOOK_FOR = 200
 WORKER = "bundle.prepare.worker"
 Facts = dict[str, Any]
 
@@ -52,7 +53,7 @@ def ingest(
         Facts of the rows done so far (see `bundle.prepare.worker.Ingest`); an excluded row has an `exclude_reason`.
 
     Raises:
-        CxrError: when not one of the first images exists, or the output folder was begun from something else.
+        CxrError: when no image that is looked for exists, or the output folder was begun from something else.
     """
     index, shards = shard
     with Journal(out, _made_from(images, source, settings), f"{index}-of-{shards}" if shards > 1 else "all") as journal:
@@ -102,10 +103,11 @@ def _made_from(images: Sequence[str], source: Path, settings: StoreSettings) -> 
 
 def _require_images(images: Sequence[str], source: Path) -> None:
     """A wrong --root should cost a second, not a store of zeros."""
-    first = images[:LOOK_FIRST]
-    if not any(Path(image).is_file() for image in first):
+    # Over the whole table: one folder of a large archive may be missing, and its rows stand together.
+    some = np.linspace(0, len(images) - 1, min(len(images), LOOK_FOR), dtype=int)
+    if not any(Path(images[row]).is_file() for row in some):
         raise CxrError(
-            f"not one of the first {len(first)} images exists below {source}. "
+            f"not one of {len(some)} images looked for exists below {source}. "
             "Give the folder that the paths start from with --root."
         )
 

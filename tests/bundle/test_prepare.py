@@ -18,12 +18,11 @@ import pandas as pd
 import psutil
 import pydicom
 import pytest
-from monai.data import PILReader
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
 from bundle.demo.dicom import write_dx
 from bundle.prepare import add_arguments, main
-from scripts.data import CxrReader, StandardizeRadiographd, StoreReader, read_studies, study_items
+from scripts.data import CxrReader, PictureReader, StandardizeRadiographd, StoreReader, read_studies, study_items
 from scripts.data.image_store import ImageStore
 from scripts.errors import CxrError
 
@@ -146,9 +145,7 @@ def test_stored_rows_equal_the_raw_road_to_the_bit(outcome):
     out = outcome[0]
     chain = Compose(
         [
-            LoadImaged(
-                keys="image", reader=[StoreReader(), CxrReader(decode_size=SIZE), PILReader(reverse_indexing=False)]
-            ),
+            LoadImaged(keys="image", reader=[PictureReader(), CxrReader(decode_size=SIZE), StoreReader()]),
             EnsureChannelFirstd(keys="image"),
             StandardizeRadiographd(keys="image", size=SIZE, quantize="uint8"),
         ]
@@ -256,12 +253,24 @@ def test_a_given_split_that_parts_a_patient_is_refused(archive, tmp_path):
     table = pd.DataFrame({"image": names, "patient": ["MRN1", "MRN1", "MRN2"], "study": range(3), "text": "Clear."})
     path = archive / "leak.csv"
     table.assign(set=["train", "test", "train"]).to_csv(path, index=False)
-    with pytest.raises(CxrError, match=r"more than one split, for example [0-9a-f]{16} in rows \[0, 1\]"):
+    with pytest.raises(CxrError, match=r"leak.csv: 1 patient.*more than one split, for example that of rows \[0, 1\]"):
         run(*command(path, tmp_path / "out", "--split", "set"))
+    assert not (tmp_path / "out").exists()  # the corrected table starts anew
+
+
+def test_a_repeated_image_is_refused_before_anything_is_decoded(archive, tmp_path):
+    names = ["DOE_JANE_0.dcm", "DOE_JANE_1.dcm", "DOE_JANE_0.dcm"]
+    table = pd.DataFrame({"image": names, "patient": range(3), "study": range(3), "text": "Clear."})
+    path = archive / "twice.csv"
+    table.to_csv(path, index=False)
+    with pytest.raises(CxrError, match=r"rows repeat an image, for example rows \[0, 2\]; keep one row"):
+        run(*command(path, tmp_path / "out"))
+    table[:2].to_csv(path, index=False)
+    assert run(*command(path, tmp_path / "out")) == 0
 
 
 def test_a_wrong_root_costs_a_second_and_no_store(archive, tmp_path):
-    with pytest.raises(CxrError, match=r"not one of the first 18 images exists below.*--root"):
+    with pytest.raises(CxrError, match=r"not one of 18 images looked for exists below.*--root"):
         run(*command(archive / "data.csv", tmp_path / "out", "--root", str(tmp_path)))
     assert not list((tmp_path / "out").glob("images*"))
 
@@ -273,3 +282,31 @@ def test_a_full_disk_is_said_plainly(archive, tmp_path, monkeypatch):
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(CxrError, match=r"no space left for .*the same command continues"):
         run(*command(archive / "data.csv", tmp_path / "out"))
+
+
+def test_a_missing_beginning_is_no_wrong_root(archive, tmp_path):
+    """The first 300 rows' folder is not there, the last rows' is."""
+    names = [f"absent/{i}.dcm" for i in range(300)] + [f"DOE_JANE_{i}.dcm" for i in range(10)]
+    path = archive / "part.csv"
+    pd.DataFrame({"image": names, "patient": names, "study": names, "text": "Clear."}).to_csv(path, index=False)
+    assert run(*command(path, tmp_path / "out")) == 0
+    assert (read_studies(tmp_path / "out")["exclude_reason"] == "").sum() == 10
+
+
+def test_the_record_comes_last(archive, tmp_path, monkeypatch):
+    """What make waits for is not there until the folder is whole."""
+
+    def fail(*_: object) -> None:
+        raise CxrError("stopped")
+
+    monkeypatch.setattr("bundle.prepare.command.write_studies", fail)
+    with pytest.raises(CxrError, match="stopped"):
+        run(*command(archive / "data.csv", tmp_path / "out"))
+    assert not (tmp_path / "out" / "prepare.json").exists()
+
+
+def test_workers_are_the_cores_that_the_process_may_use(monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {3})
+    parser = ArgumentParser()
+    add_arguments(parser)
+    assert parser.parse_args(["table", "a.csv", "out", "--patient", "p"]).workers == 1
