@@ -30,10 +30,10 @@ class Tracking(MLFlowHandler):
     """MONAI's MLFlowHandler, with the run's identity kept over a resume.
 
     Records the config of the command line with its switches as parameters, each epoch's row of `History` (losses,
-    learning rate, geometry, retrieval), the number of the network's trained and frozen parameters (the language model is
-    not part of it), the files under `artifacts` at the end, and the state of the run (finished, failed, stopped). A handler
-    that MONAI's `--tracking mlflow` adds on top gives this one its place (address, experiment, run name) and is taken
-    off the engines, so that nothing is logged twice.
+    learning rate, geometry, retrieval), the number of the network's trained and frozen parameters (the language model
+    is not part of it), the files under `artifacts` at the end, and the state of the run (finished, failed, stopped). A
+    handler that MONAI's `--tracking mlflow` adds on top gives this one its place (address, experiment, run name) and is
+    taken off the engines, so that nothing is logged twice.
 
     Args:
         network: whose parameters are counted.
