@@ -71,7 +71,7 @@ def read(args: Namespace) -> Manifest:
         }
     )
     for name in ("image", "patient_id"):
-        if (empty := out.index[out[name].isna()]).size:
+        if (empty := out.index[out[name].fillna("").str.strip() == ""]).size:
             raise CxrError(
                 f"{path}: {len(empty)} rows have no {name}, for example rows {empty[:6].tolist()}. Fill or remove them."
             )
@@ -89,7 +89,8 @@ def read(args: Namespace) -> Manifest:
     for name, column in (_pair(entry, "--mask") for entry in args.mask):
         out[f"mask_{name}"] = _column(raw, column, "--mask", path)
     notes = boxes.add_boxes(out, raw, args, path) if args.boxes else []
-    for column in ("image", *(c for c in out if c.startswith("mask_"))):
+    out["image"] = out["image"].map(lambda value: str(root / value))
+    for column in (c for c in out if c.startswith("mask_")):
         out[column] = out[column].map(lambda value: str(root / value) if is_path(value) else value)
     _check_text(out, path)
     return Manifest(out, root, notes)

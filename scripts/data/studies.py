@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -39,7 +40,7 @@ def read_studies(out: str | Path) -> pd.DataFrame:
     validate_studies(table, str(path))
     source = _source(Path(out))
     for column in path_columns(table):
-        table[column] = table[column].map(lambda value: str(source / value) if is_path(value) else value)
+        table[column] = _map_paths(table[column], lambda value: str(source / value))
     if "boxes" in table:  # Parquet gives arrays of arrays
         table["boxes"] = table["boxes"].map(
             lambda boxes: None if boxes is None else [list(map(float, b)) for b in boxes]
@@ -58,7 +59,7 @@ def write_studies(table: pd.DataFrame, out: str | Path, source: Path) -> Path:
     validate_studies(table, str(path))
     table = table.copy()
     for column in path_columns(table):
-        table[column] = table[column].map(lambda value: _relative(value, source) if is_path(value) else value)
+        table[column] = _map_paths(table[column], lambda value: _relative(value, source))
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)
     return path
@@ -101,8 +102,14 @@ def path_columns(table: pd.DataFrame) -> list[str]:
 
 
 def is_path(value: object) -> bool:
-    """Whether a cell names a file: not empty, and not a run-length string (digits and blanks)."""
+    """Whether a mask's cell names a file: not empty, and not a run-length string (digits and blanks)."""
     return isinstance(value, str) and not _RLE.fullmatch(value)
+
+
+def _map_paths(column: pd.Series, change: Callable[[str], str]) -> pd.Series:
+    """Change the cells that name files: in `image` all, for an archive may number its files; else see `is_path`."""
+    always = column.name == "image"
+    return column.map(lambda value: change(value) if is_path(value) or (always and value) else value)
 
 
 def _source(out: Path) -> Path:

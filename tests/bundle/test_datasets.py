@@ -109,6 +109,19 @@ def test_an_empty_table_or_column_of_text_is_refused(tmp_path, content, message)
         read(tmp_path / "t.csv", *BASE, "--report", "text")
 
 
+def test_an_empty_image_cell_is_named_by_its_row(tmp_path):
+    """Parquet keeps an empty string, where CSV has a missing cell."""
+    pd.DataFrame({"file": ["a.png", "", " "], "subject": ["1", "2", "3"]}).to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(CxrError, match=r"2 rows have no image, for example rows \[1, 2\]"):
+        read(tmp_path / "t.parquet", *BASE)
+
+
+def test_an_image_may_be_named_by_a_number(tmp_path):
+    (tmp_path / "t.csv").write_text("file,subject\n0001,1\n0002,2\n")
+    table = read(tmp_path / "t.csv", *BASE).table
+    assert table["image"].tolist() == [str(tmp_path / "0001"), str(tmp_path / "0002")]
+
+
 def test_a_missing_table_is_named(tmp_path):
     with pytest.raises(CxrError, match="no such file"):
         read(tmp_path / "t.csv", *BASE)

@@ -51,6 +51,14 @@ def test_paths_are_relative_in_the_file_and_absolute_in_memory(tmp_path):
     assert read["box_labels"].tolist() == [["opacity"], [], None]
 
 
+def test_an_image_named_by_a_number_is_a_file_and_an_emptied_one_is_none(tmp_path):
+    out = prepared(tmp_path / "out", tmp_path)
+    names = [str(tmp_path / "0001"), str(tmp_path / "2"), ""]
+    write_studies(table(tmp_path).assign(image=names), out, tmp_path)
+    assert pd.read_parquet(out / "studies.parquet")["image"].tolist() == ["0001", "2", ""]
+    assert read_studies(out)["image"].tolist() == names
+
+
 def test_a_prepared_folder_moves_with_its_source(tmp_path):
     old = tmp_path / "old"
     (old / "archive" / "sub").mkdir(parents=True)
