@@ -111,7 +111,7 @@ def plot_spectrum(
         path: the picture.
         title: its title.
     """
-    figure = new_figure(4.4, title)
+    figure = new_figure(4.4 + 0.2 * ((len(spectra) + 1) // 2), title)
     (axes,) = add_axes(figure)
     for i, (name, values) in enumerate(spectra.items()):
         found = np.asarray(values, dtype=float)
@@ -124,13 +124,13 @@ def plot_spectrum(
         index = np.arange(1, len(found) + 1)
         axes.plot(
             index, found / found[0], color=color(i), linewidth=2, marker=MARKERS[i % len(MARKERS)], markersize=5,
-            markevery=(i * len(found) // 40, max(1, len(found) // 8)), label=f"{name} (effective rank {rank:.0f})",
+            linestyle=("-", "--")[i // len(MARKERS) % 2], markevery=(i * len(found) // 40, max(1, len(found) // 8)), label=f"{name} (effective rank {rank:.0f})",
         )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(bottom=max(axes.get_ylim()[0], 1e-5))
     axes.set_xlabel("index of the singular value")
     axes.set_ylabel("singular value / largest")
-    axes.legend()
+    figure.legend(loc="outside lower center", ncols=2)  # beside the curves, whose number is open
     return save(figure, path)
 
 
