@@ -25,16 +25,15 @@ class StudyDataset(Dataset):
     """MONAI Dataset whose random transforms are seeded by (seed, epoch, index), and that outlives an unreadable file.
 
     A sample then depends neither on the number of workers or ranks nor on what was drawn before it. The index may carry
-    the
-    epoch: `EpochSampler` gives `epoch * len(dataset) + index`, and a plain index means epoch 0.
+    the epoch: `EpochSampler` gives `epoch * len(dataset) + index`, and a plain index means epoch 0.
 
     Args:
         data: MONAI items; see `scripts.data.study_items`.
         transform: the preprocessing, usually a Compose.
         seed: of the random transforms.
         unreadable: what becomes of an item that cannot be read. `raise` (evaluation: a silent gap would be a wrong
-            result); `replace` takes a random readable item and reports the other once (training); `report` gives a black
-            image of `shape` and the reason under `error`, which is empty for a readable item (inference).
+            result); `replace` takes a random readable item and reports the other once (training); `report` gives a
+            black image of `shape` and the reason under `error`, which is empty for a readable item (inference).
         shape: of the black image, `(C, H, W)`.
     """
 
