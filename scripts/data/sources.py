@@ -52,7 +52,7 @@ def label_names(source: str | Path) -> list[str]:
 
 def is_prepared(source: str | Path) -> bool:
     """Whether `source` is a folder made by prepare."""
-    return (Path(source) / STUDIES).is_file()
+    return (Path(source) / STUDIES).is_file() and (Path(source) / RECORD).is_file()
 
 
 def language_model_of(
