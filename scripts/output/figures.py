@@ -124,7 +124,8 @@ def plot_spectrum(
         index = np.arange(1, len(found) + 1)
         axes.plot(
             index, found / found[0], color=color(i), linewidth=2, marker=MARKERS[i % len(MARKERS)], markersize=5,
-            linestyle=("-", "--")[i // len(MARKERS) % 2], markevery=(i * len(found) // 40, max(1, len(found) // 8)), label=f"{name} (effective rank {rank:.0f})",
+            linestyle=("-", "--")[i // len(MARKERS) % 2],
+            markevery=(i * len(found) // 40, max(1, len(found) // 8)), label=f"{name} (effective rank {rank:.0f})",
         )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(bottom=max(axes.get_ylim()[0], 1e-5))
