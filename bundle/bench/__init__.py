@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import logging
 import os
 import platform
+import warnings
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +32,9 @@ def main(args: argparse.Namespace) -> int:
     if unknown:
         print(f"No such benchmark: {', '.join(sorted(unknown))}. There are {', '.join(PARTS)}.")
         return 2
+    # What MONAI says of the stock chain's readers, once a reader.
+    warnings.filterwarnings("ignore", module="monai.data.image_reader")
+    logging.getLogger("monai.data").setLevel(logging.ERROR)
     rows: list[Row] = []
     for part in args.parts or PARTS:
         print(f"{part} …", flush=True)

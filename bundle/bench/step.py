@@ -22,7 +22,7 @@ RESNET = {
 AUTHORS = {"where": "features", "normalize": "none", "weight": 1.0}
 
 
-def run(rounds: int = 3, batch: int = 8, seed: int = 0) -> list[Row]:
+def run(rounds: int = 3, batch: int = 16, seed: int = 0) -> list[Row]:
     """CPU milliseconds a pair of one step (forward, losses, backward), one thread, the ways in turn; medians.
 
     ResNet-50 at 224 x 224 and a 768-d text embedding in all of them. The authors' way (`reference` of M-FLAG's own

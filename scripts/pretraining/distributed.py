@@ -15,9 +15,12 @@ def sum_over_ranks(tensor: torch.Tensor) -> torch.Tensor:
     sums, the gradient that reaches a rank's own features is `world_size` times the true one, and
     DistributedDataParallel's mean over ranks takes that factor away again.
     """
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return tensor
-    return _Sum.apply(tensor)
+    return tensor if world_size() == 1 else _Sum.apply(tensor)
+
+
+def world_size() -> int:
+    """Number of ranks of this run."""
+    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 class _Sum(torch.autograd.Function):

@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 
 from scripts.pretraining import MFlagLoss
 
-ROWS, DIM = 12, 6
+ROWS, DIM = 12, 20
 SETTINGS = [(where, norm) for where in ("features", "projections") for norm in ("none", "row_l2", "standardize")]
 
 
