@@ -1,0 +1,1 @@
+"""Downstream tasks: their networks, losses, inferers and post-processing."""
