@@ -1,8 +1,23 @@
-"""Where bfloat16 is worth using."""
+"""Where bfloat16 is worth using, and whether a run asks for it."""
 
 from __future__ import annotations
 
+from typing import Literal, get_args
+
 import torch
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def check_precision(precision: str) -> None:
+    """Raises a ValueError unless `precision` is one of `auto`, `float32` and `bfloat16`."""
+    if precision not in get_args(Precision):
+        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
+
+
+def autocast_enabled(precision: Precision, device: torch.device) -> bool:
+    """Whether a forward pass runs under bfloat16 autocast; `auto` does where the device has instructions for it."""
+    return computes_bfloat16(device) if precision == "auto" else precision == "bfloat16"
 
 
 def computes_bfloat16(device: torch.device) -> bool:

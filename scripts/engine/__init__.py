@@ -1,17 +1,22 @@
 """Ignite handlers and batch preparation: how a run starts, saves, resumes, ends early and is tracked."""
 
+from scripts.engine.autocast import AutocastInferer
 from scripts.engine.batch import PrepareImage, PrepareImageReport
 from scripts.engine.best import KeepBest
+from scripts.engine.cache import CacheFeatures
 from scripts.engine.clip import ClipGradients
 from scripts.engine.distribute import distribute
 from scripts.engine.embed import EmbedReports
 from scripts.engine.history import History
 from scripts.engine.progress import Progress
 from scripts.engine.state import ResumeAndSave
+from scripts.engine.track_evaluation import TrackEvaluation
 from scripts.engine.tracking import Tracking
 from scripts.engine.workflow import start_workflow
 
 __all__ = [
+    "AutocastInferer",
+    "CacheFeatures",
     "ClipGradients",
     "EmbedReports",
     "History",
@@ -20,6 +25,7 @@ __all__ = [
     "PrepareImageReport",
     "Progress",
     "ResumeAndSave",
+    "TrackEvaluation",
     "Tracking",
     "distribute",
     "start_workflow",

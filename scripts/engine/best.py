@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.atomic import save_atomically
+from scripts.atomic import save_atomically, write_text_atomically
 from scripts.engine.state import add_part, unwrap
 
 logger = logging.getLogger(__name__)
@@ -20,16 +22,18 @@ logger = logging.getLogger(__name__)
 class KeepBest:
     """Saves the weights of the best validation; ends the training after `patience` validations without a better one.
 
-    Writes plain state dicts that load strictly under `weights_only=True`: `encoder_path` holds the encoder alone (the
-    bundle's `network_def`), `network_path` the whole trained module.
+    Writes plain state dicts that load strictly under `weights_only=True`.
 
     Args:
         evaluator: the validation engine, whose `state.metrics[metric]` is watched; larger is better.
         metric: name of the key metric.
-        network: the whole trained module; its `encoder` goes to `encoder_path`.
-        encoder_path, network_path: files to write, usually `models/model.pt` and `models/pretraining.pt`.
+        network: the whole trained module.
+        network_path: file of the whole module: `models/pretraining.pt`, `models/<task>/model.pt`.
+        encoder_path: file of its `encoder` alone, the pre-training's `network_def`; None writes none.
         patience: validations to wait for a better one; 0 never ends early.
         min_delta: least improvement that counts.
+        settings: what a person must know to use the weights (encoder, names, image size); written beside
+            `network_path` as `.json`, with the best validation.
     """
 
     def __init__(
@@ -37,16 +41,18 @@ class KeepBest:
         evaluator: Engine,
         metric: str,
         network: torch.nn.Module,
-        encoder_path: str | Path,
         network_path: str | Path,
+        encoder_path: str | Path | None = None,
         patience: int = 0,
         min_delta: float = 0.0,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.evaluator = evaluator
         self.metric = metric
         self.network = network
-        self.encoder_path = Path(encoder_path)
         self.network_path = Path(network_path)
+        self.encoder_path = None if encoder_path is None else Path(encoder_path)
+        self.settings = settings
         self.patience = patience
         self.min_delta = min_delta
         self.best = -math.inf
@@ -91,16 +97,22 @@ class KeepBest:
         if self.best == -math.inf:
             self.best_epoch = engine.state.epoch
             self.save()
-        logger.info(
-            "Best %s %.4f at epoch %d; weights in %s.", self.metric, self.best, self.best_epoch, self.encoder_path
-        )
+        path = self.encoder_path or self.network_path
+        logger.info("Best %s %.4f at epoch %d; weights in %s.", self.metric, self.best, self.best_epoch, path)
 
     def save(self) -> None:
-        """Writes both files on rank 0."""
-        if idist.get_rank() == 0:
-            network = unwrap(self.network)
+        """Writes the files on rank 0."""
+        if idist.get_rank() != 0:
+            return
+        network = unwrap(self.network)
+        save_atomically(network.state_dict(), self.network_path)
+        if self.encoder_path is not None:
             save_atomically(network.get_submodule("encoder").state_dict(), self.encoder_path)
-            save_atomically(network.state_dict(), self.network_path)
+        if self.settings is not None:
+            value = self.best if math.isfinite(self.best) else None
+            best = {"metric": self.metric, "value": value, "epoch": self.best_epoch}
+            card = json.dumps({"settings": dict(self.settings), "best": best}, indent=1)
+            write_text_atomically(card, self.network_path.with_suffix(".json"))
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run has to remember."""

@@ -66,6 +66,7 @@ def command_line_config(arguments: Sequence[str]) -> dict[str, Any] | None:
     config.read_config(_literal(given["config_file"]))
     own = set(inspect.signature(run).parameters)
     config.update({name: _literal(value) for name, value in given.items() if name not in own})
+    config.resolve_macro_and_relative_ids()
     return config.get()
 
 

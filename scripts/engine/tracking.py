@@ -6,7 +6,7 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import mlflow
 import torch
 from ignite.engine import Engine, Events
 from mlflow.entities import RunStatus
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import is_local_uri
 from monai.handlers import MLFlowHandler
 
@@ -42,6 +43,8 @@ class Tracking(MLFlowHandler):
         local_only: names of files among them that a server does not get, because they show patients.
         tracking_uri: default is `sqlite:///<cwd>/mlruns.db`; the variable MLFLOW_TRACKING_URI wins.
         experiment_name, run_name: as in MLFlowHandler.
+        parent_run: id of the run that this one is a child of (a sweep's).
+        settings: switches to record as parameters where no command line tells them.
     """
 
     def __init__(
@@ -53,6 +56,8 @@ class Tracking(MLFlowHandler):
         experiment_name: str = "cxr_vlp",
         run_name: str | None = None,
         local_only: Sequence[str] = ("first_batch.png",),
+        parent_run: str | None = None,
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         self.network = network
         self.evaluator = evaluator
@@ -61,6 +66,8 @@ class Tracking(MLFlowHandler):
         self._place = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
         self._files = [Path(path) for path in artifacts]
         self._local_only = tuple(local_only)
+        self._tags = child_tags(parent_run)
+        self._settings = dict(settings or {})
 
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer, rank 0 only; list it after `History`."""
@@ -73,9 +80,7 @@ class Tracking(MLFlowHandler):
     def start(self, engine: Engine) -> None:
         """Opens the run, or the same run again after a resume."""
         # The client connects here and not at construction: reading a config must not make a database.
-        uri = self._place["tracking_uri"] or ""
-        if uri.startswith("sqlite:///"):
-            Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(self._place["tracking_uri"])
         super().__init__(**self._place)
         others = [other for engine_ in (engine, self.evaluator) if engine_ for other in self._take_over(engine_)]
         self._set_experiment()
@@ -85,14 +90,20 @@ class Tracking(MLFlowHandler):
             self._logged = {int(metric.step) for metric in self.client.get_metric_history(self.run_id, "loss")}
         else:
             assert self.experiment is not None
-            self.run_id = self.client.create_run(self.experiment.experiment_id, run_name=self.run_name).info.run_id
+            run = self.client.create_run(self.experiment.experiment_id, run_name=self.run_name, tags=self._tags)
+            self.run_id = run.info.run_id
         self.cur_run = self.client.get_run(self.run_id)
         for other in others:
             # Ignite still calls its `start` in this very round; it must not look for a run of its own.
             other.cur_run = self.cur_run
         config = without_passwords((command_line_config(sys.argv[1:]) if is_command_line() else None) or {})
         switches = {key: value for key, value in config.items() if isinstance(value, (str, int, float))}
-        params = {**switches, **parameter_counts(unwrap(self.network)), "max_epochs": engine.state.max_epochs}
+        params = {
+            **self._settings,
+            **switches,
+            **parameter_counts(unwrap(self.network)),
+            "max_epochs": engine.state.max_epochs,
+        }
         self._delete_exist_param_in_dict(params)
         self._log_params(params)
         if config:
@@ -113,22 +124,13 @@ class Tracking(MLFlowHandler):
 
     def complete(self, engine: Engine) -> None:  # type: ignore[override]
         """Logs the files and closes the run; one that was stopped by a signal stays open for its resume."""
-        self.log_files(self._files)
+        log_files(self.client, self.run_id, self._files, self._local_only)
         self._finish(RunStatus.KILLED if was_stopped(engine) else RunStatus.FINISHED)
 
     def fail(self, error: BaseException) -> None:
         """Marks the run as failed, or as stopped by hand."""
         if getattr(self, "cur_run", None) is not None:
             self._finish(RunStatus.KILLED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED)
-
-    def log_files(self, files: Sequence[Path]) -> None:
-        """Logs files, and folders with all they hold, as artifacts."""
-        left_out = () if is_local(self.client.tracking_uri) else self._local_only
-        for path in files:
-            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-                if file.is_file() and file.name not in left_out:
-                    folder = file.parent.relative_to(path.parent).as_posix()
-                    self.client.log_artifact(self.run_id, str(file), None if folder == "." else folder)
 
     def state_dict(self) -> dict[str, Any]:
         """The run's identity."""
@@ -162,6 +164,29 @@ class Tracking(MLFlowHandler):
                     engine.remove_event_handler(bound_method(function), event)
                     found.append(owner)
         return found
+
+
+def log_files(
+    client: mlflow.MlflowClient, run_id: str | None, files: Sequence[Path], local_only: Sequence[str] = ()
+) -> None:
+    """Logs files, and folders with all they hold, as artifacts; those of `local_only` names not to a server."""
+    left_out = () if is_local(client.tracking_uri) else local_only
+    for path in files:
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and file.name not in left_out:
+                folder = file.parent.relative_to(path.parent).as_posix()
+                client.log_artifact(run_id, str(file), None if folder == "." else folder)
+
+
+def make_folder(tracking_uri: str | None) -> None:
+    """The folder of a database file, which SQLite does not make."""
+    if tracking_uri and tracking_uri.startswith("sqlite:///"):
+        Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+
+
+def child_tags(parent_run: str | None) -> dict[str, str]:
+    """Tags of a run that MLflow shows below `parent_run`."""
+    return {MLFLOW_PARENT_RUN_ID: parent_run} if parent_run else {}
 
 
 def bound_method(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -7,17 +7,15 @@ Models and Latent Space Geometry Optimization", MICCAI 2023 (arXiv 2307.08347).
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.precision import computes_bfloat16
+from scripts.precision import Precision, autocast_enabled, check_precision
 from scripts.pretraining.distributed import count_over_ranks, sum_over_ranks
 from scripts.pretraining.orthogonality import LAMBDA_OFFDIAG, Normalize, orthogonality
-
-Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def projector(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
@@ -29,11 +27,6 @@ def projector(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
         nn.Linear(hidden_dim, out_dim),
         nn.BatchNorm1d(out_dim, affine=False),
     )
-
-
-def autocast_enabled(precision: Precision, device: torch.device) -> bool:
-    """Whether a forward pass runs under bfloat16 autocast."""
-    return computes_bfloat16(device) if precision == "auto" else precision == "bfloat16"
 
 
 class MFlag(nn.Module):
@@ -57,8 +50,7 @@ class MFlag(nn.Module):
         out_dim: int = 1024,
         precision: Precision = "auto",
     ) -> None:
-        if precision not in get_args(Precision):
-            raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, not {precision!r}")
+        check_precision(precision)
         super().__init__()
         # Channels-last costs nothing to set and makes a bfloat16 step on CPU or GPU about 1.3 times as fast.
         self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

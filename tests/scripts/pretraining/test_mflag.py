@@ -10,7 +10,8 @@ from monai.networks.nets import resnet18, resnet50
 from torch import nn
 
 from scripts.pretraining import MFlag, MFlagLoss
-from scripts.pretraining.mflag import alignment_loss, autocast_enabled, feature_dim
+from scripts.precision import autocast_enabled
+from scripts.pretraining.mflag import alignment_loss, feature_dim
 
 RESNET = {
     "spatial_dims": 2,
