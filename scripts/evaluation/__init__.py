@@ -1,6 +1,8 @@
 """What a pre-trained encoder is worth: linear probes, retrieval and latent geometry, beside their baselines."""
 
+from scripts.evaluation.examples import Example
 from scripts.evaluation.report import EvaluationReport
 from scripts.evaluation.shared_space import SharedSpace
+from scripts.evaluation.task_report import TaskReport, TaskScores, split_table
 
-__all__ = ["EvaluationReport", "SharedSpace"]
+__all__ = ["EvaluationReport", "Example", "SharedSpace", "TaskReport", "TaskScores", "split_table"]

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from scripts.output.curves import plot_roc_pr
 from scripts.output.embeddings import EmbeddingWriter, read_embeddings
 from scripts.output.figures import plot_geometry, plot_spectrum, plot_training
+from scripts.output.froc import plot_froc
+from scripts.output.grad_cam import grad_cam
+from scripts.output.html_report import Picture, Section, write_html
+from scripts.output.learning_curves import plot_learning_curves
 from scripts.output.montage import Panel, plot_montage
+from scripts.output.overlays import HeatPanel, box_panel, mask_panel, plot_heat_maps
 from scripts.output.pictures import TrainingPictures
+from scripts.output.reliability import plot_reliability
 from scripts.output.score_figures import plot_probe, plot_retrieval
 from scripts.output.tables import (
     Score,
@@ -20,15 +27,26 @@ from scripts.output.tables import (
 
 __all__ = [
     "EmbeddingWriter",
+    "HeatPanel",
     "Panel",
+    "Picture",
     "Score",
     "ScoreRow",
+    "Section",
     "TrainingPictures",
+    "box_panel",
     "geometry_rows",
+    "grad_cam",
+    "mask_panel",
+    "plot_froc",
     "plot_geometry",
+    "plot_heat_maps",
+    "plot_learning_curves",
     "plot_montage",
     "plot_probe",
+    "plot_reliability",
     "plot_retrieval",
+    "plot_roc_pr",
     "plot_spectrum",
     "plot_training",
     "print_scores",
@@ -36,5 +54,6 @@ __all__ = [
     "read_embeddings",
     "retrieval_rows",
     "scores_frame",
+    "write_html",
     "write_scores",
 ]
