@@ -1,0 +1,118 @@
+"""An encoder as the tasks see it: its maps, its pooled vector, its stages, and whether it is frozen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Self
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from scripts.errors import CxrError
+
+_PROBE = 224  # pixels; only shapes are computed, so that a larger image would cost nothing
+
+
+class FeatureEncoder(nn.Module):
+    """Wraps the body of an encoder; `of` finds the wrapper that fits.
+
+    Attributes:
+        body: the encoder itself; the keys of a task network's state dict are `encoder.body.*`.
+        dim: width of the pooled vector.
+        channels: of each map, finest first.
+        strides: pixels of the image a cell of each map, finest first.
+        frozen: the body is a fixed function of the image (see `freeze`).
+    """
+
+    if TYPE_CHECKING:  # not at run time: TorchScript reads annotations of the class, and knows neither Any nor strings
+        body: Any
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__()
+        self.body = body
+        self.frozen = False
+        self.dim = 0
+        self.channels: tuple[int, ...] = ()
+        self.strides: tuple[int, ...] = ()
+
+    @staticmethod
+    def of(body: nn.Module) -> FeatureEncoder:
+        """The wrapper of a MONAI ResNet or a vision model of transformers; a wrapper passes through.
+
+        Raises:
+            CxrError: it is neither.
+        """
+        from monai.networks.nets.resnet import ResNet
+
+        if isinstance(body, FeatureEncoder):
+            return body
+        if isinstance(body, ResNet):
+            return ResNetEncoder(body)
+        raise CxrError(
+            f"{type(body).__name__} is no encoder that the tasks know: give a MONAI ResNet, a vision model of "
+            "transformers, or a subclass of scripts.image.FeatureEncoder."
+        )
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """`(B, 3, H, W)` to maps `(B, channels[i], H / strides[i], W / strides[i])`, finest first."""
+        raise NotImplementedError
+
+    def pooled(self, image: torch.Tensor) -> torch.Tensor:
+        """`(B, 3, H, W)` to `(B, dim)`."""
+        raise NotImplementedError
+
+    def stages(self) -> list[nn.Module]:
+        """The body in parts, input to output: what layer-wise learning rates step through."""
+        raise NotImplementedError
+
+    def freeze(self) -> Self:
+        """The body learns nothing more, and stays in eval mode (batch norm's statistics, dropout) whatever a trainer's
+        `train()` says.
+        """
+        self.frozen = True
+        self.requires_grad_(False)
+        return self.eval()
+
+    def train(self, mode: bool = True) -> Self:
+        """As any module; a frozen one stays in eval mode."""
+        return super().train(mode and not self.frozen)
+
+    def _measure(self) -> None:
+        """Sets `dim`, `channels` and `strides` by computing the shapes of one image's maps, and nothing else."""
+        tensors = {**dict(self.named_parameters()), **dict(self.named_buffers())}
+        shapes = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
+        with torch.no_grad():
+            maps = functional_call(self, shapes, (torch.empty(1, 3, _PROBE, _PROBE, device="meta"),))
+        self.channels = tuple(found.shape[1] for found in maps)
+        self.strides = tuple(round(_PROBE / found.shape[-1]) for found in maps)
+        self.dim = self.channels[-1]
+
+
+class ResNetEncoder(FeatureEncoder):
+    """MONAI's 2-D ResNet: the stem's map before its max pooling and the four stages', strides 2 to 32 where
+    `conv1_t_stride` is 2; the pooled vector is the stock network's own output without its `fc`.
+
+    TorchScript, torch.export and ONNX take it.
+    """
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__(body)
+        self._measure()
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """See `FeatureEncoder`; five maps."""
+        stem = self.body.act(self.body.bn1(self.body.conv1(image)))
+        first = self.body.layer1(stem if self.body.no_max_pool else self.body.maxpool(stem))
+        second = self.body.layer2(first)
+        third = self.body.layer3(second)
+        return [stem, first, second, third, self.body.layer4(third)]
+
+    @torch.jit.export
+    def pooled(self, image: torch.Tensor) -> torch.Tensor:
+        """See `FeatureEncoder`; the last map's global average."""
+        return self.body.avgpool(self.forward(image)[4]).flatten(1)
+
+    def stages(self) -> list[nn.Module]:
+        """See `FeatureEncoder`: the stem and the four stages."""
+        body = self.body
+        return [nn.ModuleList([body.conv1, body.bn1]), body.layer1, body.layer2, body.layer3, body.layer4]
