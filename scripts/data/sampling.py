@@ -33,7 +33,8 @@ class StudyDataset(Dataset):
         seed: of the random transforms.
         unreadable: what becomes of an item that cannot be read. `raise` (evaluation: a silent gap would be a wrong
             result); `replace` takes a random readable item and reports the other once (training); `report` gives a
-            black image of `shape` and the reason under `error`, which is empty for a readable item (inference).
+            black image of `shape` and the reason under `error`, which is empty for a readable item (inference); the
+            size and spacing of the original, which loading adds to a raw item, are then 0 and NaN.
         shape: of the black image, `(C, H, W)`.
     """
 
@@ -89,11 +90,12 @@ class StudyDataset(Dataset):
 
     def _read_or_report(self, index: int) -> Any:
         try:
-            return {**self._read(0, index), "error": ""}
+            return {**_unknown_size(), **self._read(0, index), "error": ""}
         except SettingError:
             raise
         except Exception as error:
-            return {**self.data[index], "image": torch.zeros(self.shape), "error": self._reason(index, error)}
+            blank = {"image": torch.zeros(self.shape), "error": self._reason(index, error)}
+            return {**_unknown_size(), **self.data[index], **blank}
 
     def _reason(self, index: int, error: BaseException) -> str:
         """Why an item cannot be read, without the name of its file, which can be a patient's."""
@@ -113,6 +115,11 @@ class StudyDataset(Dataset):
         if isinstance(self.transform, (Compose, Randomizable)):
             seed = np.random.SeedSequence([self.seed, epoch, index]).generate_state(1)[0]
             self.transform.set_random_state(seed=int(seed))
+
+
+def _unknown_size() -> dict[str, Any]:
+    # In every item, for a batch can only be put together when its items have the same keys.
+    return {"height": 0, "width": 0, "spacing": np.full(2, np.nan, np.float32)}
 
 
 def innermost(error: BaseException) -> BaseException:

@@ -72,6 +72,10 @@ class StandardizeRadiographd(MapTransform):
     in their place: a volume of depth one, `(W, H, 1)` or `(1, W, H, 1)`. A stored image (or the transform's own output)
     is recognised by its meta dict and only divided by its maximum, so the raw road and the store give the same bits.
 
+    What the original was goes into the meta (`original_size`, rows and columns; `spacing`, their distances in mm, NaN
+    unknown), and of the first image into the item, as `height`, `width` and `spacing` where it has none of its own:
+    a prediction finds back to the original pixels by them after the meta is dropped.
+
     Args:
         keys: keys of the images.
         size: side S.
@@ -97,6 +101,8 @@ class StandardizeRadiographd(MapTransform):
         result = dict(data)
         for key in self.key_iterator(result):
             result[key] = self._one(result[key])
+        if self.keys[0] in result:
+            result |= _facts(result, result[self.keys[0]].meta)
         return result
 
     def _one(self, image: torch.Tensor | NDArray[Any]) -> MetaTensor:
@@ -111,6 +117,9 @@ class StandardizeRadiographd(MapTransform):
         maximum = 1.0 if self.quantize is None else float(np.iinfo(self.quantize).max)
         affine = np.asarray(meta.get("affine", np.eye(4)), dtype=np.float64) @ _to_image(array.shape, self.size)
         meta |= {"standardized": True, "maximum": 1.0, "spatial_shape": np.array(pixels.shape), "affine": affine}
+        # The reader's own: the array may come from a reduced decode.
+        meta["original_size"] = np.array([meta.get("height", array.shape[0]), meta.get("width", array.shape[1])])
+        meta["spacing"] = np.array([meta.get(f"spacing_{axis}", np.nan) for axis in "yx"], np.float32)
         return _meta_tensor(pixels, maximum, meta)
 
     def _stored(self, array: NDArray[Any], meta: dict[str, Any]) -> MetaTensor:
@@ -122,6 +131,19 @@ class StandardizeRadiographd(MapTransform):
             )
         maximum = float(meta["maximum"])
         return _meta_tensor(array.reshape(self.size, self.size), maximum, {**meta, "maximum": 1.0})
+
+
+def _facts(item: Mapping[Hashable, Any], meta: Mapping[str, Any]) -> dict[Hashable, Any]:
+    """Size and spacing of the original that the meta knows and the item does not."""
+    facts: dict[Hashable, Any] = {}
+    if "original_size" not in meta:
+        return facts
+    if not (item.get("height") and item.get("width")):
+        facts |= dict(zip(("height", "width"), map(int, meta["original_size"]), strict=True))
+    spacing = item.get("spacing")
+    if spacing is None or not np.isfinite(np.asarray(spacing, dtype=float)).all():
+        facts["spacing"] = np.asarray(meta["spacing"], np.float32)
+    return facts
 
 
 def _letterbox(

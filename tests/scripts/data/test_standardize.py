@@ -165,6 +165,25 @@ def test_the_affine_follows_the_pixels(tmp_path: Path) -> None:
     assert (square.meta["height"], square.meta["width"], square.meta["standardized"]) == (300, 200, True)
 
 
+def test_size_and_spacing_of_the_original_outlive_the_meta(tmp_path: Path) -> None:
+    """A reduced decode and a picture, by what was written; an item's own numbers stay."""
+    write_dx(
+        tmp_path / "a.dcm", scene((300, 200)), spacing=(0.3, 0.2), transfer_syntax="jpeg2000_lossless", uid_seed="1"
+    )
+    Image.fromarray((scene((120, 80)) // 16).astype(np.uint8)).save(tmp_path / "a.png")
+    for name, size, spacing in (("a.dcm", (300, 200), [0.3, 0.2]), ("a.png", (120, 80), [np.nan, np.nan])):
+        for given in ({}, {"height": 0, "width": 0, "spacing": np.full(2, np.nan)}):
+            item = chain(60)({"image": str(tmp_path / name), **given})
+            assert (item["height"], item["width"]) == tuple(item["image"].meta["original_size"]) == size
+            np.testing.assert_allclose(item["spacing"], spacing, rtol=1e-6)
+            np.testing.assert_allclose(item["image"].meta["spacing"], spacing, rtol=1e-6)
+    own = {"height": 600, "width": 400, "spacing": np.array([0.1, 0.1], np.float32)}
+    item = chain(60)({"image": str(tmp_path / "a.dcm"), **own})
+    assert {key: item[key] for key in own} == own
+    path = store(tmp_path, [np.zeros((60, 60), np.uint8)])
+    assert set(chain(60)({"image": f"{path}::0"})) == {"image"}  # a store does not know
+
+
 def test_a_store_of_another_size_and_a_missing_one_are_said(tmp_path: Path) -> None:
     path = store(tmp_path, [np.zeros((32, 32), np.uint8)])
     with pytest.raises(RuntimeError) as caught:
