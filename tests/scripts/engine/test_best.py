@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,8 +32,8 @@ def train(folder: Path, scores: Sequence[float | None], patience: int = 0, min_d
     network = Method()
     evaluator, trainer = Engine(lambda engine, batch: None), Engine(lambda engine, batch: None)
     keep = KeepBest(
-        evaluator, "score", network, folder / "model.pt", folder / "pretraining.pt", patience, min_delta
-    )  # fmt: skip
+        evaluator, "score", network, folder / "pretraining.pt", folder / "model.pt", patience, min_delta, {"seed": 7}
+    )
 
     def validate() -> None:
         nn.init.constant_(network.encoder.weight, trainer.state.epoch)
@@ -68,6 +69,10 @@ def test_the_files_hold_the_best_weights(tmp_path: Path, scores: list[float | No
     assert encoder.keys() == {"weight"}
     assert encoder["weight"].item() == best
     assert whole.keys() == run.network.state_dict().keys()
+    card = json.loads((tmp_path / "pretraining.json").read_text())
+    values = [score for score in scores if score is not None and score == score]
+    assert card["settings"] == {"seed": 7}
+    assert card["best"] == {"metric": "score", "value": max(values, default=None), "epoch": best}
     assert whole["encoder.weight"].item() == best
     assert run.keep.best_epoch == best
     assert run.epochs == len(scores)

@@ -8,8 +8,7 @@ from unittest.mock import MagicMock
 import pytest
 from torch import nn
 
-from scripts.engine import Tracking
-from scripts.engine.tracking import parameter_counts, without_passwords
+from scripts.engine.tracking import log_files, parameter_counts, without_passwords
 
 
 @pytest.mark.parametrize(
@@ -29,10 +28,9 @@ def test_a_server_gets_no_picture_of_a_patient(tmp_path: Path, uri: str, server:
     for name in ("training.png", "geometry.png", "first_batch.png"):
         (tmp_path / "pictures" / name).touch()
     (tmp_path / "history.json").touch()
-    tracking = Tracking(nn.Linear(1, 1))
-    tracking.client, tracking.run_id = MagicMock(tracking_uri=uri), "run"
-    tracking.log_files([tmp_path / "pictures", tmp_path / "history.json", tmp_path / "not there"])
-    logged = {(Path(call.args[1]).name, call.args[2]) for call in tracking.client.log_artifact.call_args_list}
+    client, files = MagicMock(tracking_uri=uri), [tmp_path / "pictures", tmp_path / "history.json", tmp_path / "no"]
+    log_files(client, "run", files, local_only=["first_batch.png"])
+    logged = {(Path(call.args[1]).name, call.args[2]) for call in client.log_artifact.call_args_list}
     curves = {("training.png", "pictures"), ("geometry.png", "pictures"), ("history.json", None)}
     assert logged == curves | (set() if server else {("first_batch.png", "pictures")})
 

@@ -1,0 +1,102 @@
+"""Features of a frozen encoder: computed once, right, and known again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from ignite.engine import Engine
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
+from torch import nn
+
+from scripts.data import PictureReader, StudyDataset
+from scripts.engine import CacheFeatures
+from scripts.errors import CxrError
+
+ENGINE = Engine(lambda engine, batch: None)
+
+
+class Mean(nn.Module):
+    """An encoder whose feature can be computed by hand: the mean grey times its weight."""
+
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.tensor([weight]), requires_grad=False)
+        self.calls = 0
+
+    def pooled(self, image: torch.Tensor) -> torch.Tensor:
+        self.calls += 1
+        return image.mean((1, 2, 3))[:, None] * self.weight
+
+
+class Network(nn.Module):
+    def __init__(self, weight: float = 1.0) -> None:
+        super().__init__()
+        self.encoder = Mean(weight)
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> list[Path]:
+    import cv2
+
+    paths = [tmp_path / f"{value}.png" for value in (10, 20, 30)]
+    for path in paths:
+        cv2.imwrite(str(path), np.full((4, 4), int(path.stem), np.uint8))
+    return paths
+
+
+def transform() -> Compose:
+    return Compose([LoadImaged("image", reader=PictureReader()), EnsureChannelFirstd("image")])
+
+
+def items(paths: list[Path]) -> list[dict[str, Any]]:
+    return [{"image": str(path), "label": index} for index, path in enumerate(paths)]
+
+
+def cache(network: nn.Module, dataset: StudyDataset, folder: Path | None, **more: Any) -> None:
+    CacheFeatures(network, [dataset], transform(), folder=folder, batch_size=2, **more).fill(ENGINE)
+
+
+def test_the_images_become_their_features(images: list[Path], tmp_path: Path) -> None:
+    dataset = StudyDataset(items(images), Compose([]))
+    cache(Network(2.0), dataset, tmp_path / "features")
+    assert [float(dataset[index]["image"]) for index in range(3)] == [20, 40, 60]
+    assert [dataset[index]["label"] for index in range(3)] == [0, 1, 2]
+
+
+def test_the_same_encoder_and_images_are_read_and_others_are_not(images: list[Path], tmp_path: Path) -> None:
+    first, again, other = Network(), Network(), Network(3.0)
+    for network in (first, again, other):
+        cache(network, StudyDataset(items(images), Compose([])), tmp_path / "features")
+    assert [network.encoder.calls for network in (first, again, other)] == [2, 0, 2]
+    images[0].write_bytes(images[2].read_bytes())  # another picture under the same name
+    changed = StudyDataset(items(images), Compose([]))
+    cache(again, changed, tmp_path / "features")
+    assert float(changed[0]["image"]) == 30
+    cache(again, StudyDataset(items(images), Compose([])), tmp_path / "features", identity={"image_size": 5})
+    assert again.encoder.calls == 4
+
+
+def test_an_unreadable_training_image_is_replaced_with_its_label(images: list[Path]) -> None:
+    images[1].write_bytes(b"no picture")
+    dataset = StudyDataset(items(images), Compose([]), unreadable="replace")
+    cache(Network(), dataset, None)
+    found = [(float(dataset[index]["image"]), dataset[index]["label"]) for index in range(3)]
+    assert found[1] in ((10, 0), (30, 2))
+    assert found[0] == (10, 0)
+    assert found[2] == (30, 2)
+
+
+def test_an_unreadable_evaluation_image_is_an_error_with_its_row(images: list[Path]) -> None:
+    images[1].write_bytes(b"no picture")
+    with pytest.raises(CxrError, match="Row 1"):
+        cache(Network(), StudyDataset(items(images), Compose([])), None)
+
+
+def test_a_network_that_is_trained_sees_pixels() -> None:
+    engine = Engine(lambda engine, batch: None)
+    CacheFeatures(Network(), [], None, enabled=False).attach(engine)
+    assert not any(engine._event_handlers.values())

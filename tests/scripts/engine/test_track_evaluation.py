@@ -1,0 +1,27 @@
+"""An evaluation in MLflow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from scripts.engine import TrackEvaluation
+
+
+def test_scores_and_files_become_a_child_run(tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'mlflow' / 'mlruns.db'}"
+    folder = tmp_path / "evaluation"
+    (folder / "pictures").mkdir(parents=True)
+    (folder / "report.html").write_text("page")
+    (folder / "pictures" / "roc.png").write_bytes(b"picture")
+    TrackEvaluation(uri, "tests", "cell", parent_run="abc").log({"AUROC (macro)": 0.7, "absent": float("nan")}, folder)
+    client = MlflowClient(uri)
+    experiment = client.get_experiment_by_name("tests")
+    assert experiment is not None
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "cell evaluation"
+    assert run.data.tags["mlflow.parentRunId"] == "abc"
+    assert run.data.metrics == {"AUROC _macro_": 0.7}
+    assert {f.path for f in client.list_artifacts(run.info.run_id)} == {"report.html", "pictures"}
