@@ -12,6 +12,16 @@ from scripts.metrics.bootstrap import (
     weighted_auroc,
     weighted_mean,
 )
+from scripts.metrics.calibration import (
+    Calibration,
+    fit_temperature,
+    probabilities,
+    read_calibration,
+    top_answer,
+    weighted_ece,
+)
+from scripts.metrics.classification import Mode, weighted_auprc, weighted_macro_auroc, weighted_sensitivity_at
+from scripts.metrics.classification_ignite import ClassificationScores, ValidationLoss
 from scripts.metrics.collect import collect_values
 from scripts.metrics.geometry import (
     alignment,
@@ -23,42 +33,52 @@ from scripts.metrics.geometry import (
 )
 from scripts.metrics.ignite_metrics import EpochFeatures, LatentGeometry, Retrieval
 from scripts.metrics.linear_probe import (
-    Policy,
     ProbeResult,
     ProbeRow,
     compare_probes,
     probe_cv,
     probe_split,
-    resolve_labels,
 )
 from scripts.metrics.retrieval import flatten_retrieval, retrieval
+from scripts.metrics.thresholds import best_f1_threshold
 
 __all__ = [
+    "Calibration",
+    "ClassificationScores",
     "Difference",
     "EpochFeatures",
     "Interval",
     "LatentGeometry",
-    "Policy",
+    "Mode",
     "ProbeResult",
     "ProbeRow",
     "Retrieval",
+    "ValidationLoss",
     "alignment",
     "auroc",
+    "best_f1_threshold",
     "collect_values",
     "compare_probes",
     "effective_rank",
+    "fit_temperature",
     "flatten_retrieval",
     "latent_geometry",
     "mean_offdiag_correlation",
     "paired_difference",
     "patient_weights",
     "percentile_interval",
+    "probabilities",
     "probe_cv",
     "probe_split",
-    "resolve_labels",
+    "read_calibration",
     "retrieval",
     "spectrum",
+    "top_answer",
     "uniformity",
+    "weighted_auprc",
     "weighted_auroc",
+    "weighted_ece",
+    "weighted_macro_auroc",
     "weighted_mean",
+    "weighted_sensitivity_at",
 ]

@@ -1,0 +1,127 @@
+"""A classifier's scores, and any task's loss, as Ignite metrics of MONAI's evaluator."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import ignite.distributed as idist
+import numpy as np
+import torch
+from ignite.engine import Engine
+from ignite.metrics import Metric
+from torch import Tensor
+
+from scripts.errors import CxrError
+from scripts.metrics.bootstrap import auroc
+from scripts.metrics.calibration import probabilities
+from scripts.metrics.classification import Mode, all_right, decide, lacking, weighted_auprc
+from scripts.metrics.collect import collect_values
+from scripts.metrics.ignite_metrics import EpochFeatures
+
+logger = logging.getLogger(__name__)
+
+
+class ClassificationScores(EpochFeatures):
+    """AUROC of each class (`auroc_<name>`) and their mean, mean average precision and accuracy, each epoch.
+
+    Classes without a positive or a negative are left out of the means, and said once. Accuracy is the share of images
+    whose every known label is answered right: by the most probable class, or with several findings at 0.5.
+
+    Args:
+        names: classes, in the order of the logits.
+        mode: one sigmoid a class (`multilabel`), or softmax.
+        main: the score under the metric's own name: `auroc`, `auprc`, `accuracy` or `auroc_<name>`; NaN where it
+            cannot be computed.
+    """
+
+    def __init__(self, names: Sequence[str], mode: Mode = "multilabel", main: str = "auroc") -> None:
+        self.names, self.mode = list(names), mode
+        self._said = False
+        super().__init__(main, ("logits", "labels"))
+        allowed = ["auroc", "auprc", "accuracy", *(f"auroc_{name}" for name in self.names)]
+        if main not in allowed:
+            raise CxrError(f"ClassificationScores(main={main!r}) is not one of its scores: {', '.join(allowed)}.")
+
+    def update(self, output: tuple[Any, Any]) -> None:
+        """Keep one batch.
+
+        Args:
+            output: (`engine.state.output`, `engine.state.batch`), as dicts or decollated.
+        """
+        result, batch = output
+        logits, labels = collect_values(result, "pred"), collect_values(result, "label")
+        if not isinstance(logits, Tensor) or not isinstance(labels, Tensor) or logits.shape != labels.shape:
+            shapes = [tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__ for x in (logits, labels)]
+            raise CxrError(
+                f"{type(self).__name__} needs logits and labels (B, {len(self.names)}), got {shapes[0]}, {shapes[1]}."
+            )
+        self._parts["logits"].append(logits.float())
+        self._parts["labels"].append(labels.float())
+        self._parts["image_id"].extend(collect_values(batch, "image_id") or [])
+
+    def score(self, epoch: dict[str, Any]) -> dict[str, float]:
+        labels, p = epoch["labels"].double().numpy(), probabilities(epoch["logits"].numpy(), self.mode)
+        reasons = {name: lacking(labels[:, i]) for i, name in enumerate(self.names)}
+        absent = [f"{name} ({reason})" for name, reason in reasons.items() if reason]
+        if absent and not self._said:
+            self._said = True
+            logger.warning("Not scored in validation: %s.", ", ".join(absent))
+        areas, precisions = {}, []
+        for i, name in enumerate(self.names):
+            if not reasons[name]:
+                known = ~np.isnan(labels[:, i])
+                areas[f"auroc_{name}"] = auroc(labels[known, i], p[known, i])
+                precisions.append(weighted_auprc(labels[known, i], p[known, i], np.ones((1, known.sum())))[0])
+        scores = dict(areas)
+        if areas:
+            scores |= {"auroc": float(np.mean(list(areas.values()))), "auprc": float(np.mean(precisions))}
+        right = all_right(labels, decide(p, self.mode))
+        if not np.isnan(right).all():
+            scores["accuracy"] = float(np.nanmean(right))
+        # A key metric must be there; NaN is never the best.
+        return {self.main: float("nan")} | scores
+
+
+class ValidationLoss(Metric):
+    """The training loss on the validation images: `loss` in `engine.state.metrics` (a history's `val_loss`), and its
+    negative under the metric's own name, for what looks for the largest.
+
+    The mean over the batches of all ranks, weighted by their images.
+
+    Args:
+        loss: called with the output's `pred` and `label`.
+    """
+
+    def __init__(self, loss: torch.nn.Module) -> None:
+        self.loss = loss
+        super().__init__()
+
+    def reset(self) -> None:
+        self._sum, self._images = 0.0, 0
+
+    def iteration_completed(self, engine: Engine) -> None:
+        self.update(engine.state.output)
+
+    @torch.no_grad()
+    def update(self, output: Any) -> None:
+        """Add one batch: `engine.state.output`, a dict or decollated."""
+        # Not collect_values where it can be helped: it takes masks of a whole batch off the GPU.
+        pred, label = (
+            output[key] if isinstance(output, Mapping) else collect_values(output, key) for key in ("pred", "label")
+        )
+        self._sum += float(self.loss(pred, label)) * len(pred)
+        self._images += len(pred)
+
+    def compute(self) -> float:
+        """The loss; every rank gets the same."""
+        total = torch.tensor([self._sum, float(self._images)], dtype=torch.float64)
+        summed = idist.all_reduce(total)
+        if not summed[1] > 0:  # type: ignore[index]
+            raise CxrError("ValidationLoss saw no image: the validation list is empty.")
+        return float(summed[0] / summed[1])  # type: ignore[index,operator]
+
+    def completed(self, engine: Engine, name: str) -> None:
+        value = self.compute()
+        engine.state.metrics |= {"loss": value, name: -value}
