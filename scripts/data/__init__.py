@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from scripts.data.augment import RandRadiographd
+from scripts.data.box_transforms import BoxesToSquared
 from scripts.data.geometry import Letterbox
 from scripts.data.items import raw_items, study_items
+from scripts.data.label_policy import resolve_labels
+from scripts.data.masks import LoadMasksd
 from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
 from scripts.data.sampling import EpochSampler, StudyDataset, part_of_rank
@@ -12,11 +15,14 @@ from scripts.data.sources import is_prepared, label_names, language_model_of, lo
 from scripts.data.standardize import StandardizeRadiographd, standardize
 from scripts.data.store_reader import StoreReader
 from scripts.data.studies import read_studies, write_studies
+from scripts.data.task_items import target_names, task_items
 
 __all__ = [
+    "BoxesToSquared",
     "CxrReader",
     "EpochSampler",
     "Letterbox",
+    "LoadMasksd",
     "PictureReader",
     "RandRadiographd",
     "StandardizeRadiographd",
@@ -29,8 +35,11 @@ __all__ = [
     "part_of_rank",
     "raw_items",
     "read_studies",
+    "resolve_labels",
     "standardize",
     "study_items",
+    "target_names",
+    "task_items",
     "text_folder",
     "write_studies",
 ]

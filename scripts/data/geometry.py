@@ -56,6 +56,21 @@ class Letterbox:
         square[y0:y1, x0:x1] = resize(image, y1 - y0, x1 - x0, interpolation)
         return square
 
+    def mask_to_image(self, mask: NDArray[Any]) -> NDArray[Any]:
+        """Prediction `(size, size)` to the image's `(height, width)`, same type: the way back from `apply`.
+
+        A truth value becomes the nearer side of its neighbourhood's mean, which leaves no steps of the square's pixels;
+        a probability is interpolated, and a label (integers) taken from the nearest pixel.
+        """
+        if mask.shape != (self.size, self.size):
+            raise ValueError(f"the letterbox is a square of {self.size} pixels, got an array of {mask.shape}")
+        x0, y0, x1, y1 = self.content
+        content = np.ascontiguousarray(mask[y0:y1, x0:x1])
+        if mask.dtype == np.bool_:
+            return resize(content.astype(np.float32), self.height, self.width) >= 0.5
+        whole = np.issubdtype(mask.dtype, np.integer)
+        return resize(content, self.height, self.width, "nearest" if whole else "area")
+
     def _mapping(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         # Whole-pixel content makes the two axes' factors differ a little from `scale`; boxes must follow the pixels.
         x0, y0, x1, y1 = self.content

@@ -14,8 +14,8 @@ import pandas as pd
 
 from scripts.data.image_store import IMAGES
 from scripts.data.sniff import is_image
-from scripts.data.splits import SPLITS, assign_splits, check_leakage, label_fractions
-from scripts.data.studies import read_studies, report_texts
+from scripts.data.splits import FRACTIONS, SPLITS, assign_splits, check_leakage, label_fractions
+from scripts.data.studies import map_masks, path_columns, read_studies, report_texts
 from scripts.errors import CxrError
 
 SPLIT_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
@@ -53,19 +53,8 @@ def study_items(
     Raises:
         CxrError: when nothing is left, when a finding is not in the table, or every report is empty.
     """
-    folder = store_dir if isinstance(data, pd.DataFrame) else data
-    table = data if isinstance(data, pd.DataFrame) else read_studies(data)
-    where = f"the study table of {folder}" if folder else "the study table"
-    table = _keep(table, split, view, fraction, where)
-    if use_store:
-        if folder is None:
-            raise CxrError(
-                "study_items needs store_dir= to refer to the stored images of a table in memory, or use_store=False."
-            )
-        images = str(Path(folder) / IMAGES) + "::" + table["store_row"].astype(str)
-    else:
-        images = table["image"]
-    return _items(table.assign(image=images), labels, text, where)
+    table, where = study_table(data, use_store, store_dir)
+    return make_items(keep_rows(table, split, view, fraction, where), labels, text, where)
 
 
 def raw_items(
@@ -90,6 +79,30 @@ def raw_items(
     Raises:
         CxrError: when nothing is left, a needed column is missing, a cell means nothing, or a patient is in two splits.
     """
+    table, where = raw_table(source, root)
+    return make_items(keep_rows(table, split, view, fraction, where), labels, text, where)
+
+
+def study_table(
+    data: str | Path | pd.DataFrame, use_store: bool = True, store_dir: str | Path | None = None
+) -> tuple[pd.DataFrame, str]:
+    """Study table whose `image` is the stored one (or the original file), and how messages call it."""
+    folder = store_dir if isinstance(data, pd.DataFrame) else data
+    table = data if isinstance(data, pd.DataFrame) else read_studies(data)
+    where = f"the study table of {folder}" if folder else "the study table"
+    if not use_store:
+        return table, where
+    if folder is None:
+        raise CxrError(
+            "study_items needs store_dir= to refer to the stored images of a table in memory, or use_store=False."
+        )
+    return table.assign(image=str(Path(folder) / IMAGES) + "::" + table["store_row"].astype(str)), where
+
+
+def raw_table(
+    source: str | Path | Sequence[Mapping[str, Any]] | pd.DataFrame, root: str | Path | None = None
+) -> tuple[pd.DataFrame, str]:
+    """Raw files as a study table: absolute paths, ids, patients, splits, label fractions; and how messages call it."""
     table, base, where = _raw_table(source)
     if "image" not in table:
         raise CxrError(f"{where}: no column 'image'; it has {', '.join(map(str, table.columns))}.")
@@ -99,15 +112,18 @@ def raw_items(
     digests = names.map(lambda name: hashlib.blake2b(name.encode(), digest_size=8).hexdigest())
     image_ids = table["image_id"].fillna(digests).astype(str) if "image_id" in table else digests
     table = table.assign(image=names.map(lambda name: str(base / name)), image_id=image_ids, source=names)
+    for column in path_columns(table)[1:]:
+        masks = table[column].fillna("").astype(str)
+        table[column] = masks.map(lambda cell: map_masks(cell, lambda name: str(base / name)))
     table["patient_id"] = _patients(table, where)
     if "split" in table:
         table["split"] = _splits(table["split"], where)
         check_leakage(table, where)
     else:
         table["split"] = assign_splits(table["patient_id"])
-    if fraction != 100 and "fraction" not in table:
+    if "fraction" not in table:
         table["fraction"] = label_fractions(table["patient_id"], table["split"])
-    return _items(_keep(table, split, view, fraction, where), labels, text, where)
+    return table, where
 
 
 def raw_columns(source: str | Path) -> list[str]:
@@ -128,7 +144,9 @@ def _raw_table(source: Any) -> tuple[pd.DataFrame, Path, str]:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path), path.parent, str(path)
-        return pd.read_csv(path, dtype=dict.fromkeys(NAMES, "str")), path.parent, str(path)
+        columns = pd.read_csv(path, nrows=0).columns
+        as_text = [name for name in columns if name in NAMES or name.startswith("mask")]
+        return pd.read_csv(path, dtype=dict.fromkeys(as_text, "str")), path.parent, str(path)
     except ValueError as error:  # of pandas and pyarrow: empty, not a table, another encoding
         raise CxrError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from error
 
@@ -178,11 +196,13 @@ def _refuse_rows(rows: pd.Index, where: str, what: str) -> None:
         raise CxrError(f"{where}: {len(rows)} row(s), for example {rows[:6].tolist()}, are {what}.")
 
 
-def _keep(
+def keep_rows(
     table: pd.DataFrame, split: str | Sequence[str] | None, view: str | Sequence[str] | None, fraction: int, where: str
 ) -> pd.DataFrame:
-    if "exclude_reason" in table:
-        table = table[table["exclude_reason"].fillna("") == ""]
+    """Usable rows of these splits, views and label fraction; see `study_items`."""
+    if fraction not in FRACTIONS:
+        raise CxrError(f"fraction={fraction} is none of the nested label fractions {', '.join(map(str, FRACTIONS))} %.")
+    table = usable_rows(table)
     if split is not None:
         table = table[table["split"].isin(_names(split))]
     if view is not None:
@@ -196,7 +216,13 @@ def _keep(
     return table
 
 
-def _items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, where: str) -> list[dict[str, Any]]:
+def usable_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """Rows that prepare did not exclude."""
+    return table[table["exclude_reason"].fillna("") == ""] if "exclude_reason" in table else table
+
+
+def make_items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, where: str) -> list[dict[str, Any]]:
+    """An item of each row; see `study_items`."""
     # A raw file's own name, by which an embedding finds back to it.
     columns = {key: table[key] for key in ("image", "image_id", "patient_id", "split", "source") if key in table}
     if "fold" in table and pd.api.types.is_numeric_dtype(table["fold"]) and table["fold"].notna().all():
@@ -206,7 +232,7 @@ def _items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, where:
         columns["report"] = report_texts(table)
     items = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     if labels is not None:
-        for item, row in zip(items, _labels(table, labels, where), strict=True):
+        for item, row in zip(items, label_values(table, labels, where), strict=True):
             item["label"] = row
     return _with_text(items, where) if text is True else items
 
@@ -223,13 +249,12 @@ def _with_text(items: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
     return kept
 
 
-def _labels(table: pd.DataFrame, labels: Sequence[str], where: str) -> np.ndarray:
+def label_values(table: pd.DataFrame, labels: Sequence[str], where: str) -> np.ndarray:
+    """`[n, c]` float32 labels of 1, 0, -1 uncertain and NaN unknown."""
     known = [str(column).removeprefix("label_") for column in table if str(column).startswith("label_")]
     for name in labels:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or 'no labels'}."
-            raise CxrError(f"{where}: no column 'label_{name}'; {hint}")
+            raise CxrError(f"{where}: no column 'label_{name}'; {did_you_mean(name, known, 'labels')}")
     columns = table[[f"label_{name}" for name in labels]]
     values = columns.apply(pd.to_numeric, errors="coerce")
     for name in columns:
@@ -239,6 +264,12 @@ def _labels(table: pd.DataFrame, labels: Sequence[str], where: str) -> np.ndarra
                 "use 1, 0, -1 (uncertain) or empty."
             )
     return values.to_numpy(np.float32, copy=True)
+
+
+def did_you_mean(name: str, known: Sequence[str], kind: str) -> str:
+    """End of a message about a name that is not known."""
+    close = difflib.get_close_matches(name, known, n=1)
+    return f"did you mean {close[0]!r}?" if close else f"it has {', '.join(known) or f'no {kind}'}."
 
 
 def _names(value: str | Iterable[str]) -> list[str]:

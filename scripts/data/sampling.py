@@ -36,7 +36,13 @@ class StudyDataset(Dataset):
             black image of `shape` and the reason under `error`, which is empty for a readable item (inference); the
             size and spacing of the original, which loading adds to a raw item, are then 0 and NaN.
         shape: of the black image, `(C, H, W)`.
+
+    Attributes:
+        features: `[n, dim]` what a frozen encoder made of each image: when set, an item carries its row as `image`, and
+            no pixel is read. `read` goes on reading pixels.
     """
+
+    features: torch.Tensor | None
 
     def __init__(
         self,
@@ -54,13 +60,20 @@ class StudyDataset(Dataset):
         self.seed = seed
         self.unreadable = unreadable
         self.shape = tuple(shape)
+        self.features = None
         self._bad: dict[int, str] = {}
 
     def __getitem__(self, key: int) -> Any:  # type: ignore[override]
         epoch, index = divmod(int(key), len(self))
+        if self.features is not None:
+            return {**self.data[index], "image": self.features[index]}
         if self.unreadable == "raise":
             return self._read_or_raise(epoch, index)
         return self._read_or_replace(epoch, index) if self.unreadable == "replace" else self._read_or_report(index)
+
+    def read(self, index: int) -> Any:
+        """Item `index` of epoch 0 with its pixels, whatever is cached; what cannot be read is a CxrError."""
+        return self._read_or_raise(0, index)
 
     def _read_or_raise(self, epoch: int, index: int) -> Any:
         try:

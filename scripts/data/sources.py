@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
-from scripts.data.items import Text, raw_columns, raw_items, study_items
+from scripts.data.items import Text, keep_rows, make_items, raw_columns, raw_table, study_table
 from scripts.data.studies import RECORD, STUDIES, read_studies
 from scripts.errors import CxrError
 from scripts.text import FrozenLanguageModel
@@ -33,13 +34,27 @@ def load_items(
     Raises:
         CxrError: there is no such source, or it holds nothing that fits.
     """
+    table, where = load_table(source, folder=text is not True)
+    return make_items(keep_rows(table, split, view, fraction, where), labels, text, where)
+
+
+def load_table(source: str | Path, folder: bool = False) -> tuple[pd.DataFrame, str]:
+    """Study table of a prepared folder, or of a raw CSV or Parquet file; and how messages call it.
+
+    Args:
+        source: see `load_items`.
+        folder: a folder of image files will do.
+
+    Raises:
+        CxrError: there is no such source.
+    """
     source = Path(source)
     if is_prepared(source):
-        return study_items(source, split=split, view=view, labels=labels, text=text, fraction=fraction)
-    if source.is_file() or (source.is_dir() and text is not True):
-        return raw_items(source, split=split, view=view, labels=labels, text=text, fraction=fraction)
+        return study_table(source)
+    if source.is_file() or (source.is_dir() and folder):
+        return raw_table(source)
     raise CxrError(
-        f"dataset_dir: {source} is neither a folder made by prepare nor a CSV or Parquet file of images and reports. "
+        f"dataset_dir: {source} is neither a folder made by prepare nor a CSV or Parquet file of images. "
         "Run: python -m bundle prepare table YOUR.csv OUT --help, or `make train` for the demo data."
     )
 

@@ -65,6 +65,32 @@ def assign_folds(patients: pd.Series, folds: int = 5, seed: int = 0) -> pd.Serie
     return patients.map({p: rank % folds for rank, p in enumerate(order)}).astype("Int64")
 
 
+def split_by_fold(table: pd.DataFrame, fold: int, where: str) -> pd.DataFrame:
+    """The table with the splits of one turn of a cross-validation, and label fractions of their own.
+
+    Test = fold `fold`, val = the next one, train = the rest.
+
+    Args:
+        table: with `patient_id`, and `fold` of each row (0 to n - 1); without it, five folds are drawn by patient.
+        fold: 0 to n - 1.
+        where: the table, for messages.
+
+    Raises:
+        CxrError: there is no such fold, a row has none, or a patient is in two splits.
+    """
+    folds = table["fold"] if "fold" in table else assign_folds(table["patient_id"])
+    numbers = pd.to_numeric(folds, errors="coerce")
+    if len(without := table.index[numbers.isna()]):
+        raise CxrError(f"{where}: {len(without)} row(s), for example {without[:6].tolist()}, are in no fold.")
+    count = int(numbers.max()) + 1
+    if not 0 <= fold < count:
+        raise CxrError(f"{where}: fold={fold}, but its folds are 0 to {count - 1}.")
+    split = numbers.map({fold: "test", (fold + 1) % count: "val"}).fillna("train")
+    table = table.assign(split=split, fraction=label_fractions(table["patient_id"], split))
+    check_leakage(table, where)
+    return table
+
+
 def merge_patients(patients: pd.Series, pixels: pd.Series) -> pd.Series:
     """Group of each row: patients that share an identical image become one group, named after its first patient.
 

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,7 +19,8 @@ STUDIES = "studies.parquet"
 RECORD = "prepare.json"
 REQUIRED = ("image_id", "image", "patient_id", "study_id", "split")
 TEXT_COLUMNS = ("findings", "impression", "report")
-_RLE = re.compile(r"[\d\s]*")
+UNION, EMPTY = "|", "-1"  # of masks: several in a cell; one that is known to be empty
+_RLE = re.compile(rf"{EMPTY}|[\d\s]*")
 
 
 def read_studies(out: str | Path) -> pd.DataFrame:
@@ -97,19 +99,28 @@ def report_texts(table: pd.DataFrame) -> pd.Series:
 
 
 def path_columns(table: pd.DataFrame) -> list[str]:
-    """Columns that hold file names: the image and every mask."""
-    return [column for column in table if column in ("image", "mask") or str(column).startswith("mask_")]
+    """Columns that hold file names: the image first, then every mask."""
+    masks = [column for column in table if column == "mask" or str(column).startswith("mask_")]
+    return ["image"] * ("image" in table) + masks
 
 
 def is_path(value: object) -> bool:
-    """Whether a mask's cell names a file: not empty, and not a run-length string (digits and blanks)."""
+    """Whether a mask names a file: not empty, and not a run-length string (digits and blanks, or -1)."""
     return isinstance(value, str) and not _RLE.fullmatch(value)
+
+
+def map_masks(cell: Any, change: Callable[[str], str]) -> Any:
+    """Change the file names in a mask's cell; one or several masks, parted by `|`, make up their union."""
+    if not isinstance(cell, str):
+        return cell
+    return UNION.join(change(part) if is_path(part) else part for part in map(str.strip, cell.split(UNION)))
 
 
 def _map_paths(column: pd.Series, change: Callable[[str], str]) -> pd.Series:
     """Change the cells that name files: in `image` all, for an archive may number its files; else see `is_path`."""
-    always = column.name == "image"
-    return column.map(lambda value: change(value) if is_path(value) or (always and value) else value)
+    if column.name == "image":
+        return column.map(lambda value: change(value) if value else value)
+    return column.map(lambda cell: map_masks(cell, change))
 
 
 def _source(out: Path) -> Path:

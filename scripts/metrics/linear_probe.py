@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -14,6 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
+from scripts.data.label_policy import Policies, resolve_labels
 from scripts.errors import CxrError
 from scripts.metrics.bootstrap import (
     Difference,
@@ -25,7 +26,6 @@ from scripts.metrics.bootstrap import (
     weighted_auroc,
 )
 
-Policy = Literal["ignore", "zeros", "ones"]
 Array = NDArray[Any]
 Parts = list[tuple[Array, Array]]  # pairs of boolean masks [n]: fit on the first, score the second
 
@@ -58,28 +58,6 @@ class ProbeResult:
         return {"rows": [asdict(row) for row in self.rows], "macro": asdict(self.macro)}
 
 
-def resolve_labels(labels: ArrayLike, uncertain: Policy = "ignore", unknown: Policy = "ignore") -> Array:
-    """Apply the label policies to `[n, c]` labels of 1, 0, -1 (uncertain) and NaN (unknown).
-
-    `ignore` leaves an entry out (NaN), `zeros` and `ones` decide it (CheXpert's U-Zeros and U-Ones).
-    """
-    table = np.array(labels, dtype=np.float64)
-    table = table[:, None] if table.ndim == 1 else table
-    odd = ~np.isin(table, (-1, 0, 1)) & ~np.isnan(table)
-    if odd.any():
-        raise CxrError(
-            f"A label must be 1, 0, -1 (uncertain) or empty, got {table[odd][0]:g} in column {np.argwhere(odd)[0][1]}."
-        )
-    value = {"ignore": np.nan, "zeros": 0.0, "ones": 1.0}
-    for option, policy in (("uncertain", uncertain), ("unknown", unknown)):
-        if policy not in value:
-            raise CxrError(f"Label policy {option}={policy!r} is not one of {', '.join(value)}.")
-    # Both masks come first: an ignored uncertain label must not be taken for an unknown one.
-    doubtful, missing = table == -1, np.isnan(table)
-    table[doubtful], table[missing] = value[uncertain], value[unknown]
-    return table
-
-
 def probe_cv(
     features: ArrayLike,
     labels: ArrayLike,
@@ -87,8 +65,8 @@ def probe_cv(
     names: Sequence[str],
     *,
     folds: int | ArrayLike = 5,
-    uncertain: Policy = "ignore",
-    unknown: Policy = "ignore",
+    uncertain: Policies = "ignore",
+    unknown: Policies = "ignore",
     c: float = 0.01,
     resamples: int = 1000,
     seed: int = 0,
@@ -118,7 +96,7 @@ def probe_cv(
     else:
         fold_of = np.asarray(folds)
     parts = [(fold_of != fold, fold_of == fold) for fold in np.unique(fold_of)]
-    return _probe(x, resolve_labels(labels, uncertain, unknown), groups, names, parts, c, resamples, seed)
+    return _probe(x, resolve_labels(labels, uncertain, unknown, names), groups, names, parts, c, resamples, seed)
 
 
 def probe_split(
@@ -129,15 +107,17 @@ def probe_split(
     train_mask: ArrayLike,
     test_mask: ArrayLike,
     *,
-    uncertain: Policy = "ignore",
-    unknown: Policy = "ignore",
+    uncertain: Policies = "ignore",
+    unknown: Policies = "ignore",
     c: float = 0.01,
     resamples: int = 1000,
     seed: int = 0,
 ) -> ProbeResult:
     """Fit on the images of `train_mask` `[n]`, score those of `test_mask` `[n]`; the rest as in `probe_cv`."""
     x, parts = np.asarray(features, dtype=np.float64), [(np.asarray(train_mask, bool), np.asarray(test_mask, bool))]
-    return _probe(x, resolve_labels(labels, uncertain, unknown), np.asarray(groups), names, parts, c, resamples, seed)
+    return _probe(
+        x, resolve_labels(labels, uncertain, unknown, names), np.asarray(groups), names, parts, c, resamples, seed
+    )
 
 
 def compare_probes(a: ProbeResult, b: ProbeResult, *, resamples: int = 1000, seed: int = 0) -> Difference:

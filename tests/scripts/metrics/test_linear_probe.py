@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from scripts.errors import CxrError
-from scripts.metrics import compare_probes, probe_cv, probe_split, resolve_labels
+from scripts.metrics import compare_probes, probe_cv, probe_split
 
 
 def separable(n=120, d=6, seed=0):
@@ -67,19 +67,6 @@ def test_split_scores_the_test_part_alone():
     assert result.rows[0].n == 40
     assert np.isnan(result.scores[train]).all()
     assert np.isfinite(result.scores[~train]).all()
-
-
-@pytest.mark.parametrize(
-    ("uncertain", "unknown", "expected"),
-    [
-        ("ignore", "ignore", [1, 0, np.nan, np.nan]),
-        ("zeros", "ignore", [1, 0, 0, np.nan]),
-        ("ones", "zeros", [1, 0, 1, 0]),
-        ("ignore", "zeros", [1, 0, np.nan, 0]),
-    ],
-)
-def test_label_policies(uncertain, unknown, expected):
-    np.testing.assert_array_equal(resolve_labels([1, 0, -1, np.nan], uncertain, unknown)[:, 0], expected)
 
 
 def test_uncertain_and_unknown_labels_are_left_out_of_fit_and_score():
