@@ -3,6 +3,7 @@
 from scripts.engine.autocast import AutocastInferer
 from scripts.engine.batch import PrepareImage, PrepareImageReport
 from scripts.engine.best import KeepBest
+from scripts.engine.boxes_batch import PrepareBoxes
 from scripts.engine.cache import CacheFeatures
 from scripts.engine.clip import ClipGradients
 from scripts.engine.distribute import distribute
@@ -21,6 +22,7 @@ __all__ = [
     "EmbedReports",
     "History",
     "KeepBest",
+    "PrepareBoxes",
     "PrepareImage",
     "PrepareImageReport",
     "Progress",
