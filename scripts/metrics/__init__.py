@@ -31,6 +31,7 @@ from scripts.metrics.geometry import (
     spectrum,
     uniformity,
 )
+from scripts.metrics.hausdorff import hausdorff95
 from scripts.metrics.ignite_metrics import EpochFeatures, LatentGeometry, Retrieval
 from scripts.metrics.linear_probe import (
     ProbeResult,
@@ -40,6 +41,8 @@ from scripts.metrics.linear_probe import (
     probe_split,
 )
 from scripts.metrics.retrieval import flatten_retrieval, retrieval
+from scripts.metrics.segmentation import mask_counts, per_image_dice, weighted_macro_dice, weighted_positives_dice
+from scripts.metrics.segmentation_scores import SegmentationScores
 from scripts.metrics.thresholds import best_f1_threshold
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "ProbeResult",
     "ProbeRow",
     "Retrieval",
+    "SegmentationScores",
     "ValidationLoss",
     "alignment",
     "auroc",
@@ -62,10 +66,13 @@ __all__ = [
     "effective_rank",
     "fit_temperature",
     "flatten_retrieval",
+    "hausdorff95",
     "latent_geometry",
+    "mask_counts",
     "mean_offdiag_correlation",
     "paired_difference",
     "patient_weights",
+    "per_image_dice",
     "percentile_interval",
     "probabilities",
     "probe_cv",
@@ -79,6 +86,8 @@ __all__ = [
     "weighted_auroc",
     "weighted_ece",
     "weighted_macro_auroc",
+    "weighted_macro_dice",
     "weighted_mean",
+    "weighted_positives_dice",
     "weighted_sensitivity_at",
 ]
