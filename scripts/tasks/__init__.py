@@ -1,15 +1,21 @@
 """Downstream tasks: their networks, losses, inferers and post-processing."""
 
+from scripts.tasks.classification import ClassificationLoss, Classifier
 from scripts.tasks.detection import Detector
 from scripts.tasks.detector import CxrDetector, DetectionInferer, DetectionLoss
+from scripts.tasks.postprocess import Probabilitiesd, probabilities
 from scripts.tasks.segmentation import Segmenter
 from scripts.tasks.segmentation_loss import SegmentationLoss
 
 __all__ = [
+    "ClassificationLoss",
+    "Classifier",
     "CxrDetector",
     "DetectionInferer",
     "DetectionLoss",
     "Detector",
+    "Probabilitiesd",
     "SegmentationLoss",
     "Segmenter",
+    "probabilities",
 ]
