@@ -5,10 +5,10 @@ from __future__ import annotations
 from argparse import Namespace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from bundle.datasets import cells
+from scripts.data.boxes import check_boxes, read_boxes
 from scripts.errors import CxrError
 
 CORNERS = ["x0", "y0", "x1", "y1"]
@@ -19,26 +19,19 @@ def add_boxes(out: pd.DataFrame, raw: pd.DataFrame, args: Namespace, path: Path)
     boxes.
 
     In a JSON column an empty list means "no finding", an empty cell "unknown"; a CSV of boxes says nothing about
-    other images.
+    other images, which is what `args.no_boxes` (COLUMN=VALUE) is for: such rows hold none.
 
     Returns:
-        Notes for the person: boxes that belong to no image of the table.
+        Notes for the person: boxes that belong to no image of the table, images said to have none that have some.
 
     Raises:
-        CxrError: when `args.boxes` is neither a column nor a file, or a box is malformed.
+        CxrError: when `args.boxes` is neither a column nor a file, a box is malformed, or no row is as `args.no_boxes`
+            says.
     """
     if args.boxes in raw:
-        rows = raw[args.boxes].items()
-        out["boxes"] = [
-            cells.json_list(cell, args.boxes, row, path) if isinstance(cell, str) else None for row, cell in rows
-        ]
-        names = raw[args.box_labels] if args.box_labels else pd.Series(None, raw.index, dtype=object)
-        out["box_labels"] = [
-            None if found is None else cells.json_list(cell, args.box_labels, row, path) or ["finding"] * len(found)
-            for found, (row, cell) in zip(out["boxes"], names.items(), strict=True)
-        ]
-        _check(out, path)
-        return []
+        names = cells.column(raw, args.box_labels, "--box-labels", path) if args.box_labels else None
+        out["boxes"], out["box_labels"] = read_boxes(raw[args.boxes], names, str(path))
+        return _mark_without(out, raw, args.no_boxes, path)
     file = next((p for p in (Path(args.boxes), path.parent / args.boxes) if p.is_file()), None)
     if file is None:
         raise CxrError(
@@ -52,16 +45,27 @@ def add_boxes(out: pd.DataFrame, raw: pd.DataFrame, args: Namespace, path: Path)
         for image, group in found.groupby("image")
     }
     pairs = [groups.get(image, (None, None)) for image in out["image"]]
-    out["boxes"], out["box_labels"] = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    _check(out, file)
+    boxes, names = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    check_boxes(boxes, names, str(file))
+    out["boxes"], out["box_labels"] = boxes, names
     lost = int((~found["image"].isin(out["image"])).sum())
-    return [f"{lost} of {len(found)} boxes belong to no image of the table"] if lost else []
+    notes = [f"{lost} of {len(found)} boxes belong to no image of the table"] if lost else []
+    return notes + _mark_without(out, raw, args.no_boxes, path)
 
 
-def _check(out: pd.DataFrame, path: Path) -> None:
-    for row, (found, names) in enumerate(zip(out["boxes"], out["box_labels"], strict=True)):
-        if not found:
-            continue
-        corners = np.asarray(found, dtype=float) if all(len(box) == 4 for box in found) else np.zeros((1, 4))
-        if len(found) != len(names) or not ((corners[:, 2:] > corners[:, :2]).all() and np.isfinite(corners).all()):
-            raise CxrError(f"{path}: table row {row}: a box needs x0 < x1 and y0 < y1, four numbers, and one label.")
+def _mark_without(out: pd.DataFrame, raw: pd.DataFrame, conditions: list[str], path: Path) -> list[str]:
+    """Give the rows that are known to hold no box an empty list of them."""
+    said = pd.Series(False, out.index)
+    for condition in conditions:
+        name, value = cells.pair(condition, "--no-boxes")
+        column = cells.column(raw, name, "--no-boxes", path).fillna("").str.strip()
+        if not (column == value).any():
+            raise CxrError(
+                f"{path}: --no-boxes {condition}: no row has {value!r} there; it has "
+                f"{', '.join(map(repr, column[column != ''].value_counts().index[:6]))}."
+            )
+        said |= column == value
+    both = said & out["boxes"].map(bool)
+    for column in ("boxes", "box_labels"):
+        out[column] = [[] if none and not cell else cell for none, cell in zip(said, out[column], strict=True)]
+    return [f"{both.sum()} images that --no-boxes speaks of have boxes, which are kept"] if both.any() else []

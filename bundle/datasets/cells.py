@@ -1,7 +1,8 @@
-"""Meaning of a table's cells."""
+"""Columns and cells of a table, and what they mean."""
 
 from __future__ import annotations
 
+import difflib
 import json
 from pathlib import Path
 
@@ -33,17 +34,21 @@ def label(column: pd.Series, path: Path) -> pd.Series:
     return values.astype(float)
 
 
-def json_list(value: object, column: str, row: int, path: Path) -> list:
-    """A JSON list from a cell; an empty cell is an empty list."""
-    if not isinstance(value, str):
-        return []
-    try:
-        content = json.loads(value)
-    except ValueError:
-        content = None
-    if not isinstance(content, list):
-        raise CxrError(f"{path}: column {column!r}, row {row}: expected a JSON list.")
-    return content
+def column(raw: pd.DataFrame, name: str, option: str, path: Path) -> pd.Series:
+    """Column `name`, which an option of the command line asks for; a CxrError when there is none."""
+    if name not in raw:
+        close = difflib.get_close_matches(name, list(raw.columns), n=1, cutoff=0.5)
+        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(raw.columns)}."
+        raise CxrError(f"{path}: no column {name!r} for {option}; {hint}")
+    return raw[name]
+
+
+def pair(entry: str, option: str) -> tuple[str, str]:
+    """The two sides of an option's NAME=VALUE."""
+    name, equals, value = entry.partition("=")
+    if not (name and equals and value):
+        raise CxrError(f"{option} {entry}: write it as NAME=VALUE.")
+    return name, value
 
 
 def _text(value: object) -> str | None:

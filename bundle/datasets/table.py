@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import difflib
 from argparse import ArgumentParser, Namespace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from bundle.datasets import boxes, cells
 from bundle.datasets.layout import Manifest
 from scripts.data.splits import SPLITS
-from scripts.data.studies import TEXT_COLUMNS, is_path
+from scripts.data.studies import TEXT_COLUMNS, UNION, is_path, map_masks
 from scripts.errors import CxrError
 
+LOOK_FOR = 200
 PLAIN_COLUMNS = ("study", "view", *TEXT_COLUMNS, "sex", "age", "split")
 
 
@@ -44,12 +45,19 @@ def add_arguments(parser: ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME=COL",
-        help="column of a mask's path (or run-length string), repeatable",
+        help="column of a mask's path (or run-length string, -1 = none there; several parted by | = union), repeatable",
     )
     add(
         "--boxes",
         metavar="COL|CSV",
         help="JSON list column [[x0,y0,x1,y1], …], or a CSV image,label,x0,y0,x1,y1 beside the table",
+    )
+    add(
+        "--no-boxes",
+        action="append",
+        default=[],
+        metavar="COL=VALUE",
+        help="rows that hold no box for certain, such as findings='No Finding' beside a CSV of boxes; repeatable",
     )
     add("--box-labels", metavar="COL", help="JSON list column of the boxes' names")
     add("--root", metavar="DIR", help="folder that the paths start from (default: the table's folder)")
@@ -66,8 +74,8 @@ def read(args: Namespace) -> Manifest:
     root = Path(args.root or path.parent).resolve()
     out = pd.DataFrame(
         {
-            "image": _column(raw, args.image, "--image", path),
-            "patient_id": _column(raw, args.patient, "--patient", path),
+            "image": cells.column(raw, args.image, "--image", path),
+            "patient_id": cells.column(raw, args.patient, "--patient", path),
         }
     )
     for name in ("image", "patient_id"):
@@ -79,19 +87,22 @@ def read(args: Namespace) -> Manifest:
     out["study_id"] = out["image"]  # without a study column each image is a study of its own
     for name in PLAIN_COLUMNS:
         if (column := getattr(args, name)) is not None:
-            out[{"study": "study_id"}.get(name, name)] = _column(raw, column, f"--{name}", path)
+            out[{"study": "study_id"}.get(name, name)] = cells.column(raw, column, f"--{name}", path)
     if "age" in out:
         out["age"] = pd.to_numeric(out["age"], errors="coerce")
     if "split" in out:
-        out["split"] = _splits(out["split"], dict(_pair(entry, "--split-map") for entry in args.split_map), path)
+        out["split"] = _splits(out["split"], dict(cells.pair(entry, "--split-map") for entry in args.split_map), path)
     for column in _matching(args.labels, raw, path):
         out[f"label_{column.removeprefix('label_')}"] = cells.label(raw[column], path)
-    for name, column in (_pair(entry, "--mask") for entry in args.mask):
-        out[f"mask_{name}"] = _column(raw, column, "--mask", path)
+    for name, column in (cells.pair(entry, "--mask") for entry in args.mask):
+        out[f"mask_{name}"] = cells.column(raw, column, "--mask", path)
+    if args.no_boxes and not args.boxes:
+        raise CxrError("--no-boxes says where boxes were looked for in vain; give the boxes, too, with --boxes.")
     notes = boxes.add_boxes(out, raw, args, path) if args.boxes else []
     out["image"] = out["image"].map(lambda value: str(root / value))
     for column in (c for c in out if c.startswith("mask_")):
-        out[column] = out[column].map(lambda value: str(root / value) if is_path(value) else value)
+        out[column] = out[column].map(lambda cell: map_masks(cell, lambda name: str(root / name)))
+        notes += _missing_masks(out[column], path)
     _check_text(out, path)
     return Manifest(out, root, notes)
 
@@ -114,19 +125,11 @@ def read_table(path: Path) -> pd.DataFrame:
     return table
 
 
-def _column(raw: pd.DataFrame, name: str, option: str, path: Path) -> pd.Series:
-    if name not in raw:
-        close = difflib.get_close_matches(name, list(raw.columns), n=1, cutoff=0.5)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(raw.columns)}."
-        raise CxrError(f"{path}: no column {name!r} for {option}; {hint}")
-    return raw[name]
-
-
 def _matching(patterns: list[str], raw: pd.DataFrame, path: Path) -> list[str]:
     found: dict[str, None] = {}
     for pattern in patterns:
         names = [column for column in raw if fnmatchcase(column, pattern)]
-        found.update(dict.fromkeys(names or [str(_column(raw, pattern, "--labels", path).name)]))
+        found.update(dict.fromkeys(names or [str(cells.column(raw, pattern, "--labels", path).name)]))
     return list(found)
 
 
@@ -142,6 +145,19 @@ def _splits(column: pd.Series, mapping: dict[str, str], path: Path) -> pd.Series
     return names
 
 
+def _missing_masks(column: pd.Series, path: Path) -> list[str]:
+    """A note of masks that are not where the table says; a CxrError when none is. Evenly chosen ones stand for all."""
+    names = [part for cell in column.dropna() for part in cell.split(UNION) if is_path(part)]
+    some = [names[place] for place in np.linspace(0, len(names) - 1, min(len(names), LOOK_FOR), dtype=int)]
+    missing = sum(not Path(name).is_file() for name in some)
+    if missing and missing == len(some):
+        raise CxrError(
+            f"{path}: column {column.name}: not one of {len(some)} masks looked for exists; give the folder that "
+            "the paths start from with --root."
+        )
+    return [f"{missing} of {len(some)} masks looked for in {column.name} are missing"] if missing else []
+
+
 def _check_text(table: pd.DataFrame, path: Path) -> None:
     present = [column for column in TEXT_COLUMNS if column in table]
     if present and (table[present].fillna("").apply(lambda c: c.str.strip()) == "").all(axis=None):
@@ -152,10 +168,3 @@ def _check_text(table: pd.DataFrame, path: Path) -> None:
 
 def _names(value: str) -> list[str]:
     return [name.strip() for name in value.split(",") if name.strip()]
-
-
-def _pair(entry: str, option: str) -> tuple[str, str]:
-    name, equals, value = entry.partition("=")
-    if not (name and equals and value):
-        raise CxrError(f"{option} {entry}: write it as NAME=VALUE.")
-    return name, value
