@@ -1,6 +1,6 @@
 """The image side: encoders and their weights."""
 
-from scripts.image.build import build_encoder, feature_encoder, load_body
+from scripts.image.build import build_encoder, encoder_config, feature_encoder, load_body
 from scripts.image.features import FeatureEncoder
 from scripts.image.panel import EncoderPanel, PixelGrid
 from scripts.image.weights import LoadWeights, load_encoder, load_weights, read_weights
@@ -11,6 +11,7 @@ __all__ = [
     "LoadWeights",
     "PixelGrid",
     "build_encoder",
+    "encoder_config",
     "feature_encoder",
     "load_body",
     "load_encoder",

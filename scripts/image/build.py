@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,9 @@ from torch import nn
 
 from scripts.errors import CxrError
 from scripts.image.features import FeatureEncoder
-from scripts.image.weights import load_encoder
+from scripts.image.weights import load_weights, read_weights
+
+Encoder = str | Mapping[str, Any] | nn.Module
 
 # torchvision's network exactly, so that its weights, and those that papers publish, go in as they are.
 RESNET = {
@@ -20,29 +23,58 @@ RESNET = {
     "bias_downsample": False,
     "feed_forward": False,
 }
+_RESNETS = r"resnet\d+"
+_FILES = (".pt", ".pth", ".safetensors")
+_IN_TASK = "encoder.body."  # where a task network keeps its encoder
 
 
-def build_encoder(encoder: str | Mapping[str, Any] | nn.Module, **options: Any) -> nn.Module:
-    """The encoder with random weights; reads no data and needs no network.
+def build_encoder(encoder: Encoder, **options: Any) -> nn.Module:
+    """The encoder with random weights; reads no data, and needs a network only for the configuration of a hub's model
+    that this machine does not have.
 
     Args:
-        encoder: "resnet10", "resnet18", "resnet34", "resnet50", … (MONAI's, in torchvision's form), or a module, which
-            passes through.
-        options: arguments of MONAI's function on top (`widen_factor=0.25`).
+        encoder: "resnet10", "resnet18", "resnet34", "resnet50", … (MONAI's, in torchvision's form); a folder with
+            config.json or a hub id of a vision model of transformers; the content of such a config.json
+            (`encoder_config`); or a module, which passes through.
+        options: on top: arguments of MONAI's function (`widen_factor=0.25`), or values of the model's configuration.
 
     Raises:
         CxrError: there is no such encoder, or it does not take these options.
     """
     if isinstance(encoder, nn.Module):
+        if options:
+            raise CxrError(
+                f"encoder_options: {', '.join(options)} cannot be given to an encoder that is built already."
+            )
         return encoder
-    from monai.networks.nets import resnet
+    if isinstance(encoder, str) and re.fullmatch(_RESNETS, encoder):
+        from monai.networks.nets import resnet
 
-    if isinstance(encoder, str) and encoder in resnet.resnet_params:
-        return getattr(resnet, encoder)(**{**RESNET, **options})
-    raise CxrError(f"No encoder '{encoder}': give {', '.join(resnet.resnet_params)}.")
+        if encoder not in resnet.resnet_params:
+            raise CxrError(f"No encoder '{encoder}': MONAI has {', '.join(resnet.resnet_params)}.")
+        try:
+            return getattr(resnet, encoder)(**{**RESNET, **options})
+        except TypeError as error:
+            raise CxrError(f"encoder_options: '{encoder}' does not take them ({error}).") from error
+    from scripts.image.vision_model import build_vision_model
+
+    return build_vision_model(encoder_config(encoder), **options)  # type: ignore[arg-type]
 
 
-def feature_encoder(encoder: str | Mapping[str, Any] | nn.Module, **options: Any) -> FeatureEncoder:
+def encoder_config(encoder: str | Mapping[str, Any]) -> str | dict[str, Any]:
+    """What `build_encoder` needs on a machine that has neither the folder nor the hub: a ResNet's name, or the content
+    of a model's config.json with its `image_mean` and `image_std`.
+    """
+    if not isinstance(encoder, str):
+        return dict(encoder)
+    if re.fullmatch(_RESNETS, encoder):
+        return encoder
+    from scripts.image.vision_model import read_config
+
+    return read_config(encoder)
+
+
+def feature_encoder(encoder: Encoder, **options: Any) -> FeatureEncoder:
     """`build_encoder`, wrapped for the tasks: maps, pooled vector, stages."""
     return FeatureEncoder.of(build_encoder(encoder, **options))
 
@@ -52,6 +84,17 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
 
     Args:
         body: of a `FeatureEncoder`.
-        weights: `.pt`, `.pth` or `.safetensors` state dict; a classifier `fc` in it is left out.
+        weights: state dict (`.pt`, `.pth`, `.safetensors`) of the body, or of a task's network, whose encoder is taken;
+            a classifier `fc` in it is left out. For a vision model of transformers also its folder or hub id.
+
+    Raises:
+        CxrError: listing the missing, unexpected and mismatched keys.
     """
-    return load_encoder(body, weights)
+    if not weights:
+        return body
+    if hasattr(body, "from_pretrained") and Path(weights).suffix not in _FILES:
+        from scripts.image.vision_model import load_vision_weights
+
+        return load_vision_weights(body, weights)
+    in_task = any(key.startswith(_IN_TASK) for key in read_weights(weights))
+    return load_weights(body, weights, prefix=_IN_TASK if in_task else "", ignore=("fc.",))

@@ -48,6 +48,10 @@ class FeatureEncoder(nn.Module):
             return body
         if isinstance(body, ResNet):
             return ResNetEncoder(body)
+        if getattr(body, "main_input_name", None) == "pixel_values":
+            from scripts.image.vision_features import HierarchyEncoder, TokenEncoder
+
+            return HierarchyEncoder(body) if hasattr(body.config, "depths") else TokenEncoder(body)
         raise CxrError(
             f"{type(body).__name__} is no encoder that the tasks know: give a MONAI ResNet, a vision model of "
             "transformers, or a subclass of scripts.image.FeatureEncoder."
@@ -83,6 +87,8 @@ class FeatureEncoder(nn.Module):
         shapes = {name: tensor.detach().to("meta") for name, tensor in tensors.items()}
         with torch.no_grad():
             maps = functional_call(self, shapes, (torch.empty(1, 3, _PROBE, _PROBE, device="meta"),))
+        if any(found.ndim != 4 for found in maps):
+            raise CxrError(f"{type(self.body).__name__} gives no maps `(B, C, H, W)`.")
         self.channels = tuple(found.shape[1] for found in maps)
         self.strides = tuple(round(_PROBE / found.shape[-1]) for found in maps)
         self.dim = self.channels[-1]

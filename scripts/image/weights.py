@@ -85,11 +85,11 @@ class LoadWeights:
     """Handler that loads weights when an engine starts; strict, unlike MONAI's CheckpointLoader and `load()`.
 
     Args:
-        network, path, prefix: see `load_weights`.
+        network, path: see `load_weights`.
     """
 
-    def __init__(self, network: torch.nn.Module, path: str | Path, prefix: str = "") -> None:
-        self.network, self.path, self.prefix = network, path, prefix
+    def __init__(self, network: torch.nn.Module, path: str | Path) -> None:
+        self.network, self.path = network, path
 
     def attach(self, engine: Engine) -> None:
         """Registers on any engine."""
@@ -97,4 +97,4 @@ class LoadWeights:
 
     def load(self, engine: Engine | None = None) -> None:
         """Loads."""
-        load_weights(self.network, self.path, self.prefix)
+        load_weights(self.network, self.path)

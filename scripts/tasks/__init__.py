@@ -3,6 +3,7 @@
 from scripts.tasks.classification import ClassificationLoss, Classifier
 from scripts.tasks.detection import Detector
 from scripts.tasks.detector import CxrDetector, DetectionInferer, DetectionLoss
+from scripts.tasks.network import parameter_groups, prepare_network
 from scripts.tasks.postprocess import Probabilitiesd, probabilities
 from scripts.tasks.segmentation import Segmenter
 from scripts.tasks.segmentation_loss import SegmentationLoss
@@ -17,5 +18,7 @@ __all__ = [
     "Probabilitiesd",
     "SegmentationLoss",
     "Segmenter",
+    "parameter_groups",
+    "prepare_network",
     "probabilities",
 ]

@@ -1,0 +1,134 @@
+"""Vision models of transformers as the tasks see them: one map of patch tokens, or the maps of a hierarchy."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from scripts.errors import CxrError
+from scripts.image.features import FeatureEncoder
+
+# What the workflows normalise images with: the grey mean of ImageNet's colours, three times.
+GREY_MEAN, GREY_STD = 0.449, 0.226
+
+
+class VisionModelEncoder(FeatureEncoder):
+    """What token models and hierarchies share.
+
+    Where the model's configuration carries `image_mean` and `image_std` (its folder's preprocessor_config.json does),
+    images are normalised by these instead of the workflow's grey mean and deviation.
+    """
+
+    scale: torch.Tensor
+    shift: torch.Tensor
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__(body)
+        config = self.body.config
+        # BERT's pooler, a dense layer and tanh, is left over from classifying; nothing here would train or use it.
+        if isinstance(getattr(getattr(body, "pooler", None), "dense", None), nn.Linear):
+            self.body.pooler = None
+        mean = torch.tensor(getattr(config, "image_mean", None) or [GREY_MEAN] * 3).reshape(1, 3, 1, 1)
+        std = torch.tensor(getattr(config, "image_std", None) or [GREY_STD] * 3).reshape(1, 3, 1, 1)
+        self.register_buffer("scale", GREY_STD / std, persistent=False)
+        self.register_buffer("shift", (GREY_MEAN - mean) / std, persistent=False)
+        # Models whose position embeddings have one size unless they are told to resize them.
+        resizes = "interpolate_pos_encoding" in inspect.signature(self.body.forward).parameters
+        self._arguments = {"interpolate_pos_encoding": True} if resizes else {}
+        try:
+            self._measure()
+        except CxrError:
+            raise
+        except Exception as error:
+            reason = str(error).strip().split("\n")[0][:200]
+            raise CxrError(f"{type(body).__name__} cannot be an image encoder here ({reason}).") from error
+
+    def run(self, image: torch.Tensor) -> Any:
+        """The body's own output for `(B, 3, H, W)`, normalised as the workflows do it."""
+        return self.body(pixel_values=image * self.scale + self.shift, **self._arguments)
+
+    def stages(self) -> list[nn.Module]:
+        """See `FeatureEncoder`: what comes before the body's list of blocks (stages of a hierarchy), each block, and
+        the last one together with what comes after the list.
+        """
+        before, blocks, after = _around_blocks(self.body)
+        return [nn.ModuleList(before), *blocks[:-1], nn.ModuleList([blocks[-1], *after])]
+
+
+class TokenEncoder(VisionModelEncoder):
+    """A vision transformer: one map, of the patch tokens after the last block (and norm, where the model has it there);
+    the pooled vector is what the model itself pools, else its class token, else the mean of its tokens.
+
+    An image whose sides are no multiples of the patch is resized to the nearest ones, so that the map covers it all.
+    """
+
+    def __init__(self, body: nn.Module) -> None:
+        super().__init__(body)
+
+    def run(self, image: torch.Tensor) -> Any:
+        """See `VisionModelEncoder`."""
+        rows, columns = self._grid(image)
+        size = (rows * self._patch[0], columns * self._patch[1])
+        if tuple(image.shape[-2:]) != size:
+            image = F.interpolate(image, size, mode="bilinear", align_corners=False)
+        return super().run(image)
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """See `FeatureEncoder`; one map."""
+        rows, columns = self._grid(image)
+        tokens = self.run(image).last_hidden_state
+        return [tokens[:, -rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))]
+
+    def pooled(self, image: torch.Tensor) -> torch.Tensor:
+        """See `FeatureEncoder`."""
+        found = self.run(image)
+        pooled = getattr(found, "pooler_output", None)
+        if pooled is not None:
+            return pooled
+        tokens = found.last_hidden_state
+        rows, columns = self._grid(image)
+        return tokens[:, 0] if tokens.shape[1] > rows * columns else tokens.mean(1)
+
+    @property
+    def _patch(self) -> tuple[int, int]:
+        size = self.body.config.patch_size
+        return (size, size) if isinstance(size, int) else tuple(size)
+
+    def _grid(self, image: torch.Tensor) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        rows, columns = (round(int(side) / patch) for side, patch in zip(image.shape[-2:], self._patch, strict=True))
+        return max(1, rows), max(1, columns)
+
+
+class HierarchyEncoder(VisionModelEncoder):
+    """A backbone of transformers with maps of several strides (ConvNeXt, Swin, ResNet, …); the pooled vector is the
+    global average of the last map.
+    """
+
+    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """See `FeatureEncoder`; one map a stage."""
+        return list(self.run(image).feature_maps)
+
+    def pooled(self, image: torch.Tensor) -> torch.Tensor:
+        """See `FeatureEncoder`."""
+        return self.run(image).feature_maps[-1].mean((2, 3))
+
+
+def _around_blocks(body: nn.Module) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:
+    """A body's modules before its outermost list of two blocks or more, the blocks, and the modules after it."""
+    level: list[tuple[list[nn.Module], nn.Module, list[nn.Module]]] = [([], body, [])]
+    while level:
+        inner = []
+        for before, parent, after in level:
+            children = list(parent.children())
+            for i, child in enumerate(children):
+                around = before + children[:i], child, children[i + 1 :] + after
+                if isinstance(child, nn.ModuleList) and len(child) > 1:
+                    return around[0], list(child), around[2]
+                inner.append(around)
+        level = inner
+    return [], [body], []
