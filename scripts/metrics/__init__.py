@@ -15,7 +15,7 @@ from scripts.metrics.bootstrap import (
 from scripts.metrics.calibration import (
     Calibration,
     fit_temperature,
-    probabilities,
+    predicted_probabilities,
     read_calibration,
     top_answer,
     weighted_ece,
@@ -23,6 +23,18 @@ from scripts.metrics.calibration import (
 from scripts.metrics.classification import Mode, weighted_auprc, weighted_macro_auroc, weighted_sensitivity_at
 from scripts.metrics.classification_ignite import ClassificationScores, ValidationLoss
 from scripts.metrics.collect import collect_values
+from scripts.metrics.detection import (
+    MAP_40_75,
+    MAP_50_95,
+    Matches,
+    box_iou,
+    match_boxes,
+    published_images,
+    weighted_average_precision,
+    weighted_map,
+)
+from scripts.metrics.detection_scores import DetectionScores, detection_rows
+from scripts.metrics.froc import Froc, froc, pool_classes, weighted_sensitivity
 from scripts.metrics.geometry import (
     alignment,
     effective_rank,
@@ -43,15 +55,21 @@ from scripts.metrics.linear_probe import (
 from scripts.metrics.retrieval import flatten_retrieval, retrieval
 from scripts.metrics.segmentation import mask_counts, per_image_dice, weighted_macro_dice, weighted_positives_dice
 from scripts.metrics.segmentation_scores import SegmentationScores
+from scripts.metrics.template_boxes import template_boxes, with_templates
 from scripts.metrics.thresholds import best_f1_threshold
 
 __all__ = [
     "Calibration",
     "ClassificationScores",
+    "DetectionScores",
     "Difference",
     "EpochFeatures",
+    "Froc",
     "Interval",
     "LatentGeometry",
+    "MAP_40_75",
+    "MAP_50_95",
+    "Matches",
     "Mode",
     "ProbeResult",
     "ProbeRow",
@@ -61,33 +79,44 @@ __all__ = [
     "alignment",
     "auroc",
     "best_f1_threshold",
+    "box_iou",
     "collect_values",
     "compare_probes",
+    "detection_rows",
     "effective_rank",
     "fit_temperature",
     "flatten_retrieval",
+    "froc",
     "hausdorff95",
     "latent_geometry",
     "mask_counts",
+    "match_boxes",
     "mean_offdiag_correlation",
     "paired_difference",
     "patient_weights",
     "per_image_dice",
     "percentile_interval",
-    "probabilities",
+    "pool_classes",
+    "predicted_probabilities",
     "probe_cv",
     "probe_split",
+    "published_images",
     "read_calibration",
     "retrieval",
     "spectrum",
+    "template_boxes",
     "top_answer",
     "uniformity",
     "weighted_auprc",
     "weighted_auroc",
+    "weighted_average_precision",
     "weighted_ece",
     "weighted_macro_auroc",
     "weighted_macro_dice",
+    "weighted_map",
     "weighted_mean",
     "weighted_positives_dice",
+    "weighted_sensitivity",
     "weighted_sensitivity_at",
+    "with_templates",
 ]

@@ -1,0 +1,178 @@
+"""Average precision of boxes by COCO's rules, over all images, for every draw of a bootstrap at once.
+
+A table has a row an image and the columns `boxes`, `scores`, `classes`, `true_boxes`, `true_classes`: lists of boxes
+(xyxy), scores, and indices into `names`. Images without a box count: what is detected there is false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from scripts.metrics.bootstrap import CHUNK, Floats
+
+MAP_40_75 = np.linspace(0.40, 0.75, 8)  # the published chest protocols' (RSNA 2018, Object-CXR)
+MAP_50_95 = np.linspace(0.50, 0.95, 10)  # COCO's
+LIMIT = 100  # detections an image and class, as COCO's
+CONFIDENCE = 0.5  # of the published tables' variant
+_RECALLS = np.linspace(0, 1, 101)
+
+
+class Matches(NamedTuple):
+    """Detections of one class over all images, the highest score first, and what they hit.
+
+    Attributes:
+        image: `[d]` row of the table.
+        score: `[d]`.
+        hit: `[T, d]` whether it found a true box, at each IoU threshold.
+        truths: `[n]` true boxes of each image.
+    """
+
+    image: NDArray[np.int64]
+    score: Floats
+    hit: NDArray[np.bool_]
+    truths: NDArray[np.int64]
+
+
+def box_iou(a: ArrayLike, b: ArrayLike) -> Floats:
+    """`[n, m]` intersection over union of boxes `[n, 4]` and `[m, 4]`, xyxy."""
+    first, second = (np.asarray(boxes, dtype=np.float64).reshape(-1, 4) for boxes in (a, b))
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = np.prod(np.clip(high - low, 0, None), axis=2)
+    area = [np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) for boxes in (first, second)]
+    union = area[0][:, None] + area[1][None] - shared
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def match_boxes(table: pd.DataFrame, classes: int, ious: ArrayLike, limit: int = LIMIT) -> list[Matches]:
+    """Match detections to true boxes image by image and class by class, as COCO's evaluation does: the highest score
+    chooses first, and takes the free true box that it overlaps most.
+
+    Args:
+        table: see the module.
+        classes: number of names.
+        ious: `[T]` thresholds; each is matched on its own.
+        limit: the highest-scored detections that count, an image and class.
+    """
+    thresholds = np.minimum(np.asarray(ious, dtype=np.float64), 1 - 1e-10)
+    columns = [table[key].tolist() for key in ("boxes", "scores", "classes", "true_boxes", "true_classes")]
+    found: list[list[tuple[int, Floats, NDArray[np.bool_]]]] = [[] for _ in range(classes)]
+    truths = np.zeros((classes, len(table)), dtype=np.int64)
+    for row, (boxes, scores, labels, true_boxes, true_labels) in enumerate(zip(*columns, strict=True)):
+        detected, wanted = _boxes(boxes), _boxes(true_boxes)
+        certain, kinds = np.asarray(scores, dtype=np.float64), np.asarray(labels, dtype=np.int64)
+        true_kinds = np.asarray(true_labels, dtype=np.int64)
+        for kind in np.union1d(kinds, true_kinds):
+            chosen = np.flatnonzero(kinds == kind)
+            chosen = chosen[np.argsort(-certain[chosen], kind="stable")][:limit]
+            there = wanted[true_kinds == kind]
+            truths[kind, row] = len(there)
+            found[kind].append((row, certain[chosen], _hits(box_iou(detected[chosen], there), thresholds)))
+    return [_in_order(parts, truths[kind], len(thresholds)) for kind, parts in enumerate(found)]
+
+
+def weighted_average_precision(matches: Matches, weights: Floats) -> Floats:
+    """Average precision of one class in each draw, interpolated at COCO's 101 recalls.
+
+    Args:
+        matches: of `match_boxes`.
+        weights: `[B, n]` multiplicity of each image in each draw.
+
+    Returns:
+        `[B, T]`, NaN where a draw has no true box of the class.
+    """
+    rows = max(1, CHUNK // max(1, len(matches.image)))
+    if len(weights) > rows:  # a few draws at a time: all detections of all draws would fill the memory
+        parts = [weighted_average_precision(matches, weights[i : i + rows]) for i in range(0, len(weights), rows)]
+        return np.concatenate(parts)
+    truths = weights @ matches.truths
+    drawn = weights[:, matches.image]
+    flagged = np.cumsum(drawn, axis=1)
+    result = np.full((len(weights), len(matches.hit)), np.nan)
+    known = truths > 0
+    for t, hit in enumerate(matches.hit):
+        # Between two hits precision only falls, so the envelope needs the hits alone: few columns instead of many.
+        places = np.flatnonzero(hit)
+        hits = np.cumsum(drawn[known][:, places], axis=1)
+        precision = hits / (flagged[known][:, places] + np.spacing(1))
+        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+        # A hit that raises recall past k of the 101 levels is what those k levels are read at.
+        passed = np.searchsorted(_RECALLS, hits / truths[known][:, None], side="right")
+        levels = np.diff(passed, axis=1, prepend=0)
+        result[known, t] = (envelope * levels).sum(axis=1) / len(_RECALLS)
+    return result
+
+
+def weighted_map(
+    table: pd.DataFrame, names: Sequence[str], weights: Floats, ious: ArrayLike = MAP_40_75, limit: int = LIMIT
+) -> Floats:
+    """Mean average precision in each draw: over the IoU thresholds, then over the classes with a true box in the draw.
+
+    Args:
+        table: see the module.
+        names: of the classes.
+        weights: `[B, n]` multiplicity of each image in each draw.
+        ious: thresholds; default: the chest protocols' .40:.05:.75.
+        limit: detections an image and class that count.
+
+    Returns:
+        `[B]`, NaN where a draw has no true box at all.
+    """
+    matches = match_boxes(table, len(names), ious, limit)
+    return mean_over_classes([weighted_average_precision(found, weights).mean(axis=1) for found in matches])
+
+
+def mean_over_classes(values: Sequence[Floats]) -> Floats:
+    """`[B]` mean of the classes' `[B]` that are not NaN; NaN where all are."""
+    stacked = np.stack(values)
+    known = ~np.isnan(stacked)
+    total = np.where(known, stacked, 0).sum(axis=0)
+    return np.divide(total, known.sum(axis=0), out=np.full(len(total), np.nan), where=known.any(axis=0))
+
+
+def published_images(table: pd.DataFrame) -> pd.DataFrame:
+    """The images that the published tables score, with the detections that they keep.
+
+    Their code drops detections below a confidence of 0.5, and then every image without a detection or without a true
+    box, so that neither a missed image nor an alarm on a healthy one costs anything. Only for comparisons.
+    """
+    kept = table.copy()
+    for key in ("boxes", "scores", "classes"):
+        kept[key] = [
+            [value for value, score in zip(values, scores, strict=True) if score > CONFIDENCE]
+            for values, scores in zip(table[key], table["scores"], strict=True)
+        ]
+    return kept[[bool(len(a)) and bool(len(b)) for a, b in zip(kept["boxes"], kept["true_boxes"], strict=True)]]
+
+
+def _boxes(cell: Any) -> Floats:
+    return np.array([np.asarray(box, dtype=np.float64) for box in cell], dtype=np.float64).reshape(-1, 4)
+
+
+def _hits(overlap: Floats, thresholds: Floats) -> NDArray[np.bool_]:
+    """`[T, d]` of the detections (in order) that found a free true box, from their overlaps `[d, t]`."""
+    hit = np.zeros((len(thresholds), len(overlap)), dtype=bool)
+    if overlap.size == 0:
+        return hit
+    free = np.ones((len(thresholds), overlap.shape[1]), dtype=bool)
+    for d in np.flatnonzero(overlap.max(axis=1) >= thresholds.min()):
+        reached = np.where(free & (overlap[d] >= thresholds[:, None]), overlap[d], -1.0)
+        best = overlap.shape[1] - 1 - reached[:, ::-1].argmax(axis=1)  # of equal ones the last, as COCO's
+        hit[:, d] = reached[np.arange(len(thresholds)), best] >= 0
+        free[hit[:, d], best[hit[:, d]]] = False
+    return hit
+
+
+def _in_order(
+    parts: Sequence[tuple[int, Floats, NDArray[np.bool_]]], truths: NDArray[np.int64], thresholds: int
+) -> Matches:
+    image = np.repeat([row for row, _, _ in parts], [len(score) for _, score, _ in parts]).astype(np.int64)
+    score = np.concatenate([score for _, score, _ in parts] or [np.zeros(0)])
+    hit = np.concatenate([hit for _, _, hit in parts] or [np.zeros((thresholds, 0), dtype=bool)], axis=1)
+    order = np.argsort(-score, kind="stable")
+    return Matches(image[order], score[order], hit[:, order], truths)
