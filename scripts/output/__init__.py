@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scripts.output.curves import plot_roc_pr
+from scripts.output.dice_figure import plot_dice_by_size
 from scripts.output.embeddings import EmbeddingWriter, read_embeddings
 from scripts.output.figures import plot_geometry, plot_spectrum, plot_training
 from scripts.output.froc import plot_froc
@@ -12,6 +13,9 @@ from scripts.output.learning_curves import plot_learning_curves
 from scripts.output.montage import Panel, plot_montage
 from scripts.output.overlays import HeatPanel, box_panel, mask_panel, plot_heat_maps
 from scripts.output.pictures import TrainingPictures
+from scripts.output.predictions_boxes import BoxWriter
+from scripts.output.predictions_masks import MaskWriter
+from scripts.output.predictions_scores import ScoreWriter
 from scripts.output.reliability import plot_reliability
 from scripts.output.score_figures import plot_probe, plot_retrieval
 from scripts.output.tables import (
@@ -26,18 +30,22 @@ from scripts.output.tables import (
 )
 
 __all__ = [
+    "BoxWriter",
     "EmbeddingWriter",
     "HeatPanel",
+    "MaskWriter",
     "Panel",
     "Picture",
     "Score",
     "ScoreRow",
+    "ScoreWriter",
     "Section",
     "TrainingPictures",
     "box_panel",
     "geometry_rows",
     "grad_cam",
     "mask_panel",
+    "plot_dice_by_size",
     "plot_froc",
     "plot_geometry",
     "plot_heat_maps",

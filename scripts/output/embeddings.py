@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,11 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from ignite.engine import Engine, Events
-from monai.data import MetaTensor
 
 from scripts.atomic import writing
 from scripts.errors import CxrError
 from scripts.metrics.collect import collect_values
+from scripts.output.identity import ImageNames, model_identity
 
 logger = logging.getLogger(__name__)
 
@@ -29,19 +27,16 @@ logger = logging.getLogger(__name__)
 class EmbeddingWriter:
     """Handler for an evaluator: writes `image_id, image, embedding, error` of each image when the run completes.
 
-    A batch may carry `image_id` (else a hash of the column `image`), `source` (else the name that `LoadImaged` left in
-    the image's meta) and `error`: a text that says why an image could not be read; its embedding is null then.
-    Rows are kept in memory until the end, 8 KB an image for 2,048 numbers.
+    Images are named as `ImageNames` says. A batch may carry `error`: a text that says why an image could not be read;
+    its embedding is null then. Rows are kept in memory until the end, 8 KB an image for 2,048 numbers.
 
     Args:
         path: the Parquet file.
         checkpoint: weights that the network was loaded from; their SHA-256 goes into the file's metadata.
         identity: whatever else names the model (network, method, version); JSON in the file's metadata under `model`.
-        root: folder to which the column `image` (the source) is relative, so that ids do not depend on the machine.
+        root: folder to which the column `image` is relative.
         key: key of `engine.state.output["pred"]`; None = `pred` is the embedding.
-        names: False leaves the column `image` empty, for archives whose file names identify patients. An `image_id`
-            that is a hash of the name, which whoever guesses names could find again, is then hashed with a random key
-            that is kept nowhere: such ids tell the images of one file apart, and differ from file to file.
+        names: False leaves the column `image` empty, and hides names in ids; see `ImageNames`.
     """
 
     def __init__(
@@ -53,11 +48,11 @@ class EmbeddingWriter:
         key: str | None = None,
         names: bool = True,
     ) -> None:
-        self.path, self.root = Path(path), None if root is None else Path(root)
+        self.path = Path(path)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.identity = dict(identity or {})
         self.keys = ("pred",) if key is None else ("pred", key)
-        self.names = names
+        self.names = ImageNames(root, names)
         self.rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:
@@ -69,6 +64,7 @@ class EmbeddingWriter:
     def start(self, engine: Engine) -> None:
         """Forgets an earlier run."""
         self.rows = []
+        self.names.start()
 
     def add(self, engine: Engine) -> None:
         """Keeps the rows of one batch."""
@@ -77,21 +73,14 @@ class EmbeddingWriter:
             shape = "nothing" if embedding is None else f"shape {tuple(embedding.shape)}"
             raise CxrError(f"EmbeddingWriter needs one vector an image under {'.'.join(self.keys)}, got {shape}.")
         batch, count = engine.state.batch, len(embedding)
-        sources = collect_values(batch, "source") or _file_names(batch)
-        ids = collect_values(batch, "image_id") or [None] * count
-        if sources is None and ids[0] is None:
-            raise CxrError("EmbeddingWriter cannot tell the images apart: give the items an image_id or a source.")
         errors = collect_values(batch, "error") or [""] * count
         numbers = embedding.float().numpy()
-        for i in range(count):
+        for i, name in enumerate(self.names.of(batch, count)):
             error = str(errors[i] or "") or ("" if np.isfinite(numbers[i]).all() else "the embedding is not finite")
-            name = None if sources is None else self._relative(str(sources[i]))
-            plain = ids[i] is None or (sources is not None and _is_hash_of(str(sources[i]), str(ids[i])))
             self.rows.append(
                 {
-                    "image_id": str(ids[i]) if ids[i] is not None else _hash(str(name)),
-                    "image": name if self.names else None,
-                    "plain_hash": plain,
+                    "image_id": name.image_id,
+                    "image": name.file,
                     "embedding": None if error else numbers[i],
                     "error": error or None,
                 }
@@ -112,9 +101,6 @@ class EmbeddingWriter:
             rows = list({row["image_id"]: row for row in rows}.values())
         if not rows:
             raise CxrError(f"There was no image to embed; {self.path} is not written.")
-        if not self.names:
-            key = secrets.token_bytes(32)
-            rows = [row | {"image_id": _hash(row["image_id"], key)} if row["plain_hash"] else row for row in rows]
         reasons = Counter(row["error"] for row in rows if row["error"])
         done = [row for row in rows if not row["error"]]
         with writing(self.path) as part:
@@ -131,38 +117,11 @@ class EmbeddingWriter:
         vector = pa.list_(pa.float32())  # of any length: Parquet cannot read a null of a fixed-length list back
         fields = [("image_id", pa.string()), ("image", pa.string()), ("embedding", vector), ("error", pa.string())]
         table = pa.Table.from_pylist(rows, schema=pa.schema(fields))
-        model = {**self.identity, "dim": dim}
-        if self.checkpoint is not None:
-            with self.checkpoint.open("rb") as file:
-                model |= {"checkpoint": self.checkpoint.name, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        model = model_identity({**self.identity, "dim": dim}, self.checkpoint)
         return table.replace_schema_metadata({"model": json.dumps(model)})
-
-    def _relative(self, name: str) -> str:
-        path = Path(name)
-        return path.relative_to(self.root).as_posix() if self.root and path.is_relative_to(self.root) else name
 
 
 def read_embeddings(path: str | Path) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Rows of an embeddings file (`embedding` is None where there is an `error`) and the model's identity."""
     table = pq.read_table(path)
     return table.to_pandas(), json.loads((table.schema.metadata or {}).get(b"model", b"{}"))
-
-
-def _file_names(batch: Any) -> list[str] | None:
-    """Where `LoadImaged` read each image, from the meta of the batch's image."""
-    if isinstance(batch, list):
-        found = [_file_names(item) for item in batch]
-        return None if any(name is None for name in found) else [name for names in found if names for name in names]
-    image = batch.get("image")
-    name = image.meta.get("filename_or_obj") if isinstance(image, MetaTensor) else None
-    return None if name is None else [str(name)] if isinstance(name, str | Path) else list(name)
-
-
-def _hash(name: str, key: bytes = b"") -> str:
-    return hashlib.blake2b(name.encode(), digest_size=16, key=key).hexdigest()
-
-
-def _is_hash_of(name: str, image_id: str) -> bool:
-    """Whether an id is the plain hash, of any length, of a file's name: `raw_items` gives such ids."""
-    size = len(image_id) // 2
-    return 0 < size <= 64 and hashlib.blake2b(name.encode(), digest_size=size).hexdigest() == image_id

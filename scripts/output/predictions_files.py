@@ -1,0 +1,57 @@
+"""Files of predicted masks: PNG, NIfTI, run lengths; and names that any file system takes."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import re
+from pathlib import Path
+
+import cv2
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from scripts.atomic import writing
+
+
+def write_png(values: NDArray[np.uint8], path: Path) -> None:
+    """A picture `[rows, columns]` of 8 bits."""
+    with writing(path) as part:
+        part.write_bytes(cv2.imencode(".png", values)[1].tobytes())
+
+
+def write_nifti(values: NDArray[np.uint8], path: Path, spacing: tuple[float, float] | None) -> None:
+    """A picture `[rows, columns]` as `.nii.gz`: `(columns, rows, 1)`, affine diag(−column spacing, −row spacing, 1).
+
+    That is how ITK writes a radiograph, which has no orientation: DICOM's x and y grow to the patient's left and back,
+    NIfTI's to the right and front.
+
+    Args:
+        values: labels.
+        path: the file.
+        spacing: row and column distance in mm; None = unknown, written as 1 without a unit.
+    """
+    row, column = spacing or (1.0, 1.0)
+    image = nib.Nifti1Image(np.ascontiguousarray(values.T[..., None]), np.diag([-column, -row, 1.0, 1.0]))
+    image.header.set_xyzt_units("mm" if spacing else "unknown")
+    with writing(path) as part:
+        part.write_bytes(gzip.compress(image.to_bytes(), mtime=0))  # the same mask is the same file
+
+
+def encode_rle(mask: NDArray[np.bool_]) -> str:
+    """Run-length string of a mask `[rows, columns]`, as `scripts.data.masks.decode_rle` and study tables read it.
+
+    Pairs of start and length; pixels are counted from 1, down the columns, from the left. "-1" = an empty mask.
+    """
+    edges = np.diff(np.concatenate([[0], mask.ravel(order="F").astype(np.int8), [0]]))
+    starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+    return " ".join(f"{start + 1} {end - start}" for start, end in zip(starts, ends, strict=True)) or "-1"
+
+
+def file_stem(text: str) -> str:
+    """A text as the name of a file: itself where any system takes it, else what can be kept of it, and a hash."""
+    if re.fullmatch(r"\w[\w.-]{0,98}\w|\w", text, re.ASCII):
+        return text
+    kept = re.sub(r"\W+", "-", text, flags=re.ASCII)[:40].strip("-")
+    return f"{kept}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}".lstrip("-")
