@@ -36,7 +36,7 @@ class MaskWriter(PredictionWriter):
     Args:
         folder, names: see `PredictionWriter`.
         format: as above.
-        thresholds: on the probability: one for all, a list, or a mapping by name.
+        threshold: on the probability: one for all, a list, or a mapping by name.
         label_map: one file an image instead of one a name; where masks overlap the likeliest name wins.
         temperature: of the logits.
         logits: False when the outputs are probabilities already, because `Probabilitiesd` ran before.
@@ -51,7 +51,7 @@ class MaskWriter(PredictionWriter):
         folder: str,
         names: Sequence[str],
         format: Format = "png",
-        thresholds: float | Sequence[float] | Mapping[str, float] = 0.5,
+        threshold: float | Sequence[float] | Mapping[str, float] = 0.5,
         label_map: bool = False,
         temperature: float = 1.0,
         logits: bool = True,
@@ -64,7 +64,7 @@ class MaskWriter(PredictionWriter):
         if label_map and format == "rle":
             raise CxrError("A label map cannot be written as run lengths: take format png or nifti.")
         self.format: Format = format
-        self.thresholds = by_name(thresholds, self.names, "thresholds")
+        self.threshold = by_name(threshold, self.names, "threshold")
         self.label_map = label_map
         self.temperature = temperature
         self.logits = logits
@@ -79,7 +79,7 @@ class MaskWriter(PredictionWriter):
         """Sizes and areas; writes the files."""
         box = original.letterbox()
         soft = np.stack([box.mask_to_image(channel) for channel in output.numpy()])
-        inside = soft >= np.array(self.thresholds, np.float32)[:, None, None]
+        inside = soft >= np.array(self.threshold, np.float32)[:, None, None]
         if self.label_map:
             inside &= np.where(inside, soft, -1).argmax(0) == np.arange(len(self.names))[:, None, None]
         stem = file_stem(image_id)
@@ -97,7 +97,7 @@ class MaskWriter(PredictionWriter):
 
     def settings(self) -> dict[str, Any]:
         """How the masks came about, and what the numbers of a label map mean."""
-        found: dict[str, Any] = {"format": self.format, "thresholds": dict(zip(self.names, self.thresholds))}
+        found: dict[str, Any] = {"format": self.format, "threshold": dict(zip(self.names, self.threshold))}
         return found | ({"values": {name: i + 1 for i, name in enumerate(self.names)}} if self.label_map else {})
 
     def _one(self, mask: NDArray[np.bool_], name: str, stem: str, original: Original) -> dict[str, Any]:

@@ -108,9 +108,9 @@ def test_a_label_map_gives_the_likeliest_name(tmp_path: Path, form: str) -> None
 def test_thresholds_and_temperature_are_those_of_the_probability(tmp_path: Path) -> None:
     # sigmoid(2) = .881, sigmoid(4) = .982; sigmoid(2 / 4) = .622
     for options, pixels in (
-        ({"thresholds": 0.9}, [0, 50]),
-        ({"thresholds": {"heart": 0.99, "left lung": 0.88}}, [100, 0]),
-        ({"thresholds": [0.7, 0.7], "temperature": 4.0}, [0, 50]),
+        ({"threshold": 0.9}, [0, 50]),
+        ({"threshold": {"heart": 0.99, "left lung": 0.88}}, [100, 0]),
+        ({"threshold": [0.7, 0.7], "temperature": 4.0}, [0, 50]),
     ):
         content = write(tmp_path, **options)
         assert [mask["area_pixels"] for mask in content["images"][0]["masks"]] == pixels
