@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from math import ceil
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.errors import CxrError
-from scripts.metrics.bootstrap import CHUNK, Groups, patient_weights
-from scripts.output.style import QUIET, add_axes, color, new_figure, save, styled
+from scripts.metrics.bootstrap import Groups, patient_weights
+from scripts.output.style import QUIET, add_axes, add_heading, color, new_figure, save, short, styled
 from scripts.output.tables import Score
 
 Floats = NDArray[np.float64]
 GRID = np.linspace(0, 1, 201)
-POINTS = 600  # of a curve that are drawn; more cannot be seen, and make a picture slow
+TICKS, TICK_NAMES = (0, 0.5, 1), ("0", ".5", "1")
+POINTS = 500  # of a curve that are drawn: no screen shows more, and 30,000 images would make a picture slow
 
 
 @styled
@@ -48,48 +50,109 @@ def plot_roc_pr(
     labels, values = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
     if labels.shape != values.shape or labels.shape[1:] != (len(names),):
         raise CxrError(f"{len(names)} classes, truth {labels.shape} and scores {values.shape} do not fit together.")
-    weights = None if groups is None else patient_weights(groups, resamples)
+    draws = None if groups is None or len(set(groups)) < 2 else patient_weights(groups, resamples)
     across = 1 if len(names) == 1 else 2
     down = ceil(len(names) / across)
-    figure = new_figure(0.7 + down * (4.2 if across == 1 else 2.5), title)
+    figure = new_figure(0.6 + down * (4.6 if across == 1 else 2.45), title)
     panels = add_axes(figure, down, 2 * across)
     for c, name in enumerate(names):
-        pair = panels[2 * c : 2 * c + 2]
         known = ~np.isnan(labels[:, c])
-        drawn = None if weights is None else weights[:, known]
-        _class_panels(
-            pair,
-            labels[known, c],
-            values[known, c],
-            name,
-            drawn,
-            (auroc or {}).get(name),
-            (auprc or {}).get(name),
-            len(names) == 1,
-        )
-    for spare in panels[2 * len(names) :]:
-        spare.set_axis_off()
+        weights = None if draws is None else draws[:, known]
+        pair = panels[2 * c], panels[2 * c + 1]
+        told = (auroc or {}).get(name), (auprc or {}).get(name)
+        _draw_class(pair, name, labels[known, c], values[known, c], weights, told)
+    for axes in panels[2 * len(names) :]:
+        axes.set_axis_off()
     return save(figure, path)
 
 
-def roc_points(labels: Floats, scores: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
-    """False- and true-positive rates from (0, 0) to (1, 1), one point a distinct score."""
-    positive, negative = _cumulative(labels, scores, weights)
-    return np.r_[0, negative / negative[-1]], np.r_[0, positive / positive[-1]]
+class Flagged(NamedTuple):
+    """Positives and negatives at or above each distinct score, the highest first: `[m]`, or `[B, m]` for B draws."""
+
+    positive: Floats
+    negative: Floats
+
+    @classmethod
+    def of(cls, labels: Floats, scores: Floats) -> Callable[[Floats], Flagged]:
+        """Counts for any weights `[n]`; the images are sorted once, for all draws.
+
+        Args:
+            labels: `[n]` of 0 and 1.
+            scores: `[n]` higher = more positive; tied scores are one point.
+        """
+        order = np.argsort(-scores, kind="stable")
+        last = np.flatnonzero(np.r_[scores[order][1:] != scores[order][:-1], True])
+        truth = labels[order]
+
+        def count(weights: Floats) -> Flagged:
+            weight = weights[order]
+            everyone, positive = np.cumsum(weight)[last], np.cumsum(weight * truth)[last]
+            return cls(positive, everyone - positive)
+
+        return count
+
+    def roc(self) -> tuple[Floats, Floats]:
+        """False- and true-positive rate, from (0, 0) to (1, 1)."""
+        return np.r_[0, self.negative / self.negative[-1]], np.r_[0, self.positive / self.positive[-1]]
+
+    def pr(self) -> tuple[Floats, Floats]:
+        """Recall and precision; the first precision is held back to recall 0, where nothing is flagged."""
+        flagged = self.positive + self.negative
+        some = flagged > 0
+        precision = self.positive[some] / flagged[some]
+        return np.r_[0, self.positive[some] / self.positive[-1]], np.r_[precision[0], precision]
 
 
-def pr_points(labels: Floats, scores: Floats, weights: Floats | None = None) -> tuple[Floats, Floats]:
-    """Recall and precision, one point a distinct score; the first precision is repeated at recall 0."""
-    positive, negative = _cumulative(labels, scores, weights)
-    flagged = positive + negative
-    precision = np.divide(positive, flagged, out=np.ones_like(positive), where=flagged > 0)
-    return np.r_[0, positive / positive[-1]], np.r_[precision[0], precision]
+def bands(count: Callable[[Floats], Flagged], weights: Floats, level: float = 0.95) -> list[Floats]:
+    """Percentile bands `[2, g]` of both curves' heights over `GRID`, from draws `[B, n]` that hold both classes."""
+    roc, pr = [], []
+    for draw in weights:
+        flagged = count(draw)
+        if flagged.positive[-1] > 0 and flagged.negative[-1] > 0:
+            roc.append(np.interp(GRID, *flagged.roc()))
+            pr.append(np.interp(GRID, *flagged.pr()))
+    tail = (1 - level) / 2 * 100
+    return [np.percentile(heights, [tail, 100 - tail], axis=0) for heights in (roc, pr) if heights]
 
 
-def _cumulative(labels: Floats, scores: Floats, weights: Floats | None) -> tuple[Floats, Floats]:
-    """Positives and negatives at or above each distinct score, the highest first."""
-    order = np.argsort(-scores, kind="stable")
-    last = np.flatnonzero(np.r_[scores[order][1:] != scores[order][:-1], True])
-    weight = np.ones(len(labels)) if weights is None else weights[order]
-    positive, negative = np.cumsum(weight * labels[order]), np.cumsum(weight * (1 - labels[order]))
-    return positive[last], negative[last]
+def _thin(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """At most `POINTS` points of a curve, evenly along its length, its ends included."""
+    if len(x) <= POINTS:
+        return x, y
+    length = np.r_[0, np.cumsum(np.hypot(np.diff(x), np.diff(y)))]
+    keep = np.unique(np.searchsorted(length, np.linspace(0, length[-1], POINTS)).clip(max=len(x) - 1))
+    return x[keep], y[keep]
+
+
+def _draw_class(
+    pair: tuple[Axes, Axes],
+    name: str,
+    labels: Floats,
+    scores: Floats,
+    weights: Floats | None,
+    told: tuple[Score | None, Score | None],
+) -> None:
+    positives = int(labels.sum())
+    for axes, what, score in zip(pair, ("AUROC", "AUPRC"), told, strict=True):
+        name_line = f"{short(name, 36)} ({positives} of {len(labels)})" if what == "AUROC" else ""
+        # Without leading zeros, to fit over a narrow panel.
+        value = re.sub(r"\b0[.]", ".", str(score)) if score else ""
+        add_heading(axes, [(name_line, "black"), (f"{what} {value}" if score else "", "black")])
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+        axes.set_xticks(TICKS, TICK_NAMES)
+        axes.set_yticks(TICKS, TICK_NAMES)
+        axes.set_xlabel("false-positive rate" if what == "AUROC" else "recall", fontsize=9, labelpad=1)
+        axes.set_ylabel("sensitivity" if what == "AUROC" else "precision", fontsize=9, labelpad=1)
+        axes.tick_params(labelsize=9)
+    if positives in (0, len(labels)):
+        missing = "known labels" if len(labels) == 0 else "positives" if positives == 0 else "negatives"
+        for axes in pair:
+            axes.text(0.5, 0.5, f"not scored:\nno {missing}", ha="center", va="center", color=QUIET, fontsize=9)
+        return
+    count = Flagged.of(labels, scores)
+    everyone = count(np.ones(len(labels)))
+    for k, shade in enumerate([] if weights is None else bands(count, weights)):
+        pair[k].fill_between(GRID, *shade, color=color(k), alpha=0.25, linewidth=0)
+    for k, (curve, chance) in enumerate(((everyone.roc(), (0, 1)), (everyone.pr(), (labels.mean(), labels.mean())))):
+        pair[k].plot(*_thin(*curve), color=color(k), linewidth=1.8)
+        pair[k].plot((0, 1), chance, color=QUIET, linestyle="--", linewidth=1)

@@ -42,16 +42,11 @@ def plot_training(rows: Sequence[Row], path: str | Path, title: str = "Training"
     figure = new_figure(5.4, title)
     top, bottom = add_axes(figure, 2, 1, [3, 1])
     for i, name in enumerate(losses):
-        _curve(top, rows, name, name.replace("val_", "validation ").replace("_", " "), i)
-    values = np.array([row[name] for row in rows for name in losses if name in row])
-    if len(values) and values.min() > 0 and values.max() > 20 * values.min():
-        top.set_yscale("log")
-        top.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        top.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        top.yaxis.set_minor_formatter(NullFormatter())
+        draw_curve(top, rows, name, name.replace("val_", "validation ").replace("_", " "), i)
+    log_scale_if_wide(top, [row[name] for row in rows for name in losses if name in row])
     top.set_ylabel("loss, mean of the epoch")
     top.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    _curve(bottom, rows, "learning_rate", "learning rate", 6)
+    draw_curve(bottom, rows, "learning_rate", "learning rate", 6)
     bottom.set_ylabel("learning rate")
     bottom.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
     for axes in (top, bottom):
@@ -84,7 +79,7 @@ def plot_geometry(
     figure = new_figure(0.6 + 2.3 * ceil(len(shown) / columns), title)
     axes = add_axes(figure, ceil(len(shown) / columns), columns)
     for i, (panel, name) in enumerate(zip(axes, shown, strict=False)):
-        _curve(panel, rows, f"val_{name}", "training", i)
+        draw_curve(panel, rows, f"val_{name}", "training", i)
         if initial is not None and name in initial:
             panel.axhline(initial[name], color=QUIET, linestyle="--", linewidth=1.2)
             panel.annotate(
@@ -135,7 +130,18 @@ def plot_spectrum(
     return save(figure, path)
 
 
-def _curve(axes: Axes, rows: Sequence[Row], name: str, label: str, index: int) -> None:
+def log_scale_if_wide(axes: Axes, values: ArrayLike) -> None:
+    """A logarithmic axis for positive losses that are more than 20 times apart."""
+    found = np.asarray(values, dtype=float)
+    if len(found) and found.min() > 0 and found.max() > 20 * found.min():
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def draw_curve(axes: Axes, rows: Sequence[Row], name: str, label: str, index: int) -> None:
+    """One number of the rows over the epochs that have it, in the index-th colour."""
     points = [(row["epoch"], row[name]) for row in rows if name in row]
     axes.plot(
         *zip(*points, strict=True), color=color(index), linewidth=2, label=label,

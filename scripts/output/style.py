@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
 from typing import Any, ParamSpec
@@ -63,6 +63,23 @@ def add_axes(figure: Figure, rows: int = 1, columns: int = 1, height_ratios: lis
 def color(index: int) -> str:
     """Colour of the index-th method or loss; repeats after seven."""
     return PALETTE[index % len(PALETTE)]
+
+
+def add_heading(axes: Axes, lines: Sequence[tuple[str, str]]) -> None:
+    """Lines `(text, colour)` above an axes, the first one bold; one that is wider than its axes does not widen it."""
+    # An empty title of as many lines keeps the room.
+    axes.set_title("\n".join([" "] * len(lines)), loc="left", fontsize=9.5)
+    for i, (text, shade) in enumerate(reversed(lines)):
+        line = axes.annotate(
+            text, (0, 1), xytext=(0, 6 + 13.5 * i), xycoords="axes fraction", textcoords="offset points", color=shade,
+            fontsize=9.5, fontweight="bold" if i == len(lines) - 1 else "normal",
+        )  # fmt: skip
+        line.set_in_layout(False)
+
+
+def short(text: str, most: int) -> str:
+    """The text, cut to `most` characters where a longer one would run into its neighbour."""
+    return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def save(figure: Figure, path: str | Path) -> Path:
