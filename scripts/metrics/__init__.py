@@ -20,6 +20,14 @@ from scripts.metrics.calibration import (
     top_answer,
     weighted_ece,
 )
+from scripts.metrics.class_scores import (
+    MACRO,
+    ClassScore,
+    bootstrap_weights,
+    class_counts,
+    class_score,
+    score_classes,
+)
 from scripts.metrics.classification import Mode, weighted_auprc, weighted_macro_auroc, weighted_sensitivity_at
 from scripts.metrics.classification_ignite import ClassificationScores, ValidationLoss
 from scripts.metrics.collect import collect_values
@@ -55,11 +63,13 @@ from scripts.metrics.linear_probe import (
 from scripts.metrics.retrieval import flatten_retrieval, retrieval
 from scripts.metrics.segmentation import mask_counts, per_image_dice, weighted_macro_dice, weighted_positives_dice
 from scripts.metrics.segmentation_scores import SegmentationScores
+from scripts.metrics.subgroups import subgroups
 from scripts.metrics.template_boxes import template_boxes, with_templates
 from scripts.metrics.thresholds import best_f1_threshold
 
 __all__ = [
     "Calibration",
+    "ClassScore",
     "ClassificationScores",
     "DetectionScores",
     "Difference",
@@ -67,6 +77,7 @@ __all__ = [
     "Froc",
     "Interval",
     "LatentGeometry",
+    "MACRO",
     "MAP_40_75",
     "MAP_50_95",
     "Matches",
@@ -79,7 +90,10 @@ __all__ = [
     "alignment",
     "auroc",
     "best_f1_threshold",
+    "bootstrap_weights",
     "box_iou",
+    "class_counts",
+    "class_score",
     "collect_values",
     "compare_probes",
     "detection_rows",
@@ -103,7 +117,9 @@ __all__ = [
     "published_images",
     "read_calibration",
     "retrieval",
+    "score_classes",
     "spectrum",
+    "subgroups",
     "template_boxes",
     "top_answer",
     "uniformity",

@@ -27,12 +27,12 @@ class Calibration:
     """What validation images decided, and inference repeats: `calibration.json`.
 
     `p = sigmoid(logit / temperature)`, or softmax in multiclass; a finding is called present when `p` reaches its
-    threshold. In multiclass the most probable class is the answer and there are no thresholds.
+    threshold. In multiclass the most probable class is the answer, and `thresholds` is None.
     """
 
     mode: Mode
     temperature: float
-    thresholds: Mapping[str, float]
+    thresholds: Mapping[str, float] | None
 
     def write(self, path: str | Path) -> None:
         """Write as JSON."""
@@ -43,7 +43,8 @@ def read_calibration(path: str | Path) -> Calibration:
     """Inverse of `Calibration.write`; raises a CxrError for a file that is no calibration."""
     try:
         content: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-        thresholds = {str(name): float(value) for name, value in content["thresholds"].items()}
+        found = content["thresholds"]
+        thresholds = None if found is None else {str(name): float(value) for name, value in found.items()}
         calibration = Calibration(content["mode"], float(content["temperature"]), thresholds)
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CxrError(
@@ -54,7 +55,7 @@ def read_calibration(path: str | Path) -> Calibration:
     return calibration
 
 
-def probabilities(logits: ArrayLike, mode: Mode, temperature: float = 1.0) -> Floats:
+def predicted_probabilities(logits: ArrayLike, mode: Mode, temperature: float = 1.0) -> Floats:
     """`[n, c]` probabilities of `[n, c]` logits: a sigmoid each, or softmax over the classes."""
     scaled = np.asarray(logits, dtype=np.float64) / temperature
     return np.asarray(np.exp(log_softmax(scaled, axis=1)) if mode == "multiclass" else expit(scaled), dtype=np.float64)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from scripts.errors import CxrError
 from scripts.metrics.bootstrap import auroc
-from scripts.metrics.calibration import probabilities
+from scripts.metrics.calibration import predicted_probabilities
 from scripts.metrics.classification import Mode, all_right, decide, lacking, weighted_auprc
 from scripts.metrics.collect import collect_values
 from scripts.metrics.ignite_metrics import EpochFeatures
@@ -62,7 +62,7 @@ class ClassificationScores(EpochFeatures):
         self._parts["image_id"].extend(collect_values(batch, "image_id") or [])
 
     def score(self, epoch: dict[str, Any]) -> dict[str, float]:
-        labels, p = epoch["labels"].double().numpy(), probabilities(epoch["logits"].numpy(), self.mode)
+        labels, p = epoch["labels"].double().numpy(), predicted_probabilities(epoch["logits"].numpy(), self.mode)
         reasons = {name: lacking(labels[:, i]) for i, name in enumerate(self.names)}
         absent = [f"{name} ({reason})" for name, reason in reasons.items() if reason]
         if absent and not self._said:

@@ -14,7 +14,7 @@ from scripts.metrics import (
     Calibration,
     fit_temperature,
     patient_weights,
-    probabilities,
+    predicted_probabilities,
     read_calibration,
     top_answer,
     weighted_ece,
@@ -36,10 +36,10 @@ def test_temperature_minimises_torchs_loss_over_a_grid(mode):
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(300, 4)) * 3
     if mode == "multiclass":
-        truth = np.array([rng.choice(4, p=row) for row in probabilities(logits, mode, 2.0)])
+        truth = np.array([rng.choice(4, p=row) for row in predicted_probabilities(logits, mode, 2.0)])
         labels = np.eye(4)[truth]
     else:
-        labels = (rng.random((300, 4)) < probabilities(logits, mode, 2.0)).astype(float)
+        labels = (rng.random((300, 4)) < predicted_probabilities(logits, mode, 2.0)).astype(float)
         labels[:50, 1] = np.nan
     x, y = torch.from_numpy(logits), torch.from_numpy(labels)
     known = ~y.isnan()
@@ -70,9 +70,9 @@ def test_temperature_without_an_optimum(logits, labels, expected):
 
 
 def test_probabilities():
-    np.testing.assert_allclose(probabilities([[0.0, np.log(3)]], "multilabel"), [[0.5, 0.75]])
-    np.testing.assert_allclose(probabilities([[0.0, np.log(3)]], "multiclass"), [[0.25, 0.75]])
-    np.testing.assert_allclose(probabilities([[0.0, 2 * np.log(3)]], "multilabel", 2), [[0.5, 0.75]])
+    np.testing.assert_allclose(predicted_probabilities([[0.0, np.log(3)]], "multilabel"), [[0.5, 0.75]])
+    np.testing.assert_allclose(predicted_probabilities([[0.0, np.log(3)]], "multiclass"), [[0.25, 0.75]])
+    np.testing.assert_allclose(predicted_probabilities([[0.0, 2 * np.log(3)]], "multilabel", 2), [[0.5, 0.75]])
 
 
 def test_ece_by_hand():
@@ -99,11 +99,13 @@ def test_top_answer():
     np.testing.assert_array_equal(confidence, [0.5, 0.7])
 
 
-def test_a_calibration_is_read_as_written(tmp_path):
-    calibration = Calibration("multilabel", 1.5, {"Edema": 0.25})
+@pytest.mark.parametrize(
+    "calibration", [Calibration("multilabel", 1.5, {"Edema": 0.25}), Calibration("multiclass", 0.5, None)]
+)
+def test_a_calibration_is_read_as_written(tmp_path, calibration):
     calibration.write(tmp_path / "calibration.json")
     assert read_calibration(tmp_path / "calibration.json") == calibration
-    assert json.loads((tmp_path / "calibration.json").read_text())["thresholds"] == {"Edema": 0.25}
+    assert json.loads((tmp_path / "calibration.json").read_text())["thresholds"] == calibration.thresholds
 
 
 @pytest.mark.parametrize(

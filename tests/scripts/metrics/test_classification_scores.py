@@ -18,7 +18,7 @@ from sklearn.metrics import (
 from scripts.metrics import (
     best_f1_threshold,
     patient_weights,
-    probabilities,
+    predicted_probabilities,
     weighted_auprc,
     weighted_macro_auroc,
     weighted_sensitivity_at,
@@ -164,7 +164,7 @@ def test_macro_is_over_the_classes_present():
 def test_multiclass_scores_equal_sklearn_one_against_the_rest():
     rng = np.random.default_rng(1)
     truth = rng.integers(0, 3, 90)
-    p = probabilities(rng.normal(size=(90, 3)) + np.eye(3)[truth], "multiclass")
+    p = predicted_probabilities(rng.normal(size=(90, 3)) + np.eye(3)[truth], "multiclass")
     np.testing.assert_allclose(p.sum(axis=1), 1)
     # Logarithms of probabilities are logits too, and rank images as the probabilities do.
     table = pd.DataFrame({f"logit_{i}": np.log(p[:, i]) for i in range(3)}).assign(

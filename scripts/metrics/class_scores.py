@@ -1,0 +1,212 @@
+"""What a set of images says about a classifier: each score of each class, with its interval and its trivial level."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from scripts.metrics.bootstrap import (
+    Floats,
+    Groups,
+    patient_weights,
+    percentile_interval,
+    weighted_auroc,
+    weighted_mean,
+)
+from scripts.metrics.calibration import predicted_probabilities, top_answer, weighted_ece
+from scripts.metrics.classification import (
+    Mode,
+    accuracy,
+    all_right,
+    confusion,
+    decide,
+    f1,
+    lacking,
+    mean_over_classes,
+    sensitivity,
+    specificity,
+    weighted_auprc,
+    weighted_sensitivity_at,
+)
+
+SPECIFICITY = 0.9
+MACRO = "macro"
+SCORES = ("auroc", "auprc", "f1", "sensitivity_at_90", "sensitivity", "specificity")
+# One class against the rest says little of these where one class is the answer.
+OF_A_FINDING = ("accuracy", "ece", "ece_calibrated")
+BY_THRESHOLD = ("f1", "sensitivity", "specificity", "accuracy")
+UNDECIDED = "no threshold from validation"
+# Constant answers that are tried as a baseline; with 14 findings there are more combinations than images.
+CANDIDATES = 20
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """A score with its 95 % interval over patients, and what needs no learning; without a value, the reason."""
+
+    value: float | None
+    lo: float | None = None
+    hi: float | None = None
+    trivial: float | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class ClassCounts:
+    """Images with a known label of a class, and the positives among them."""
+
+    n: int
+    positives: int
+
+
+ScoresOfClasses = dict[str, dict[str, ClassScore]]  # score, class (or macro)
+
+
+def bootstrap_weights(groups: Groups, resamples: int = 1000, seed: int = 0) -> Floats:
+    """`[1 + B, n]`: the images as they are, then `patient_weights`; so a value and its interval come from one pass.
+
+    With a single patient there is nothing to draw, and the first row alone.
+    """
+    images = np.ones((1, len(groups)))
+    if len(np.unique(np.asarray(groups).astype(str))) < 2:
+        return images
+    return np.vstack([images, patient_weights(groups, resamples, seed)])
+
+
+def score_classes(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    names: Sequence[str],
+    weights: Floats,
+    mode: Mode = "multilabel",
+    temperature: float = 1.0,
+    thresholds: ArrayLike = 0.5,
+) -> ScoresOfClasses:
+    """Every score of every class and, with several classes, their mean over those present.
+
+    Args:
+        logits: `[n, c]`.
+        labels: `[n, c]` of 1, 0, NaN (left out).
+        names: `[c]`.
+        weights: `[1 + B, n]` of `bootstrap_weights`.
+        mode: one sigmoid a class, or softmax.
+        temperature: of the calibrated probabilities, from validation images.
+        thresholds: on the calibrated probabilities, from validation images; NaN where they could not decide one.
+
+    Returns:
+        `{score: {class: ClassScore}}`: `auroc`, `auprc`, `f1`, `sensitivity`, `specificity` (of the answers),
+        `sensitivity_at_90`, `accuracy` (of a finding in multilabel; over all classes, every known label right),
+        `ece` and `ece_calibrated`.
+    """
+    raw, truth = predicted_probabilities(logits, mode), np.asarray(labels, dtype=np.float64)
+    p = predicted_probabilities(logits, mode, temperature)
+    limits = np.broadcast_to(np.asarray(thresholds, dtype=np.float64), len(names))
+    answers = decide(p, mode, np.nan_to_num(limits, nan=0.5))
+    kinds = SCORES if mode == "multiclass" else (*SCORES, *OF_A_FINDING)
+    table: ScoresOfClasses = {score: {} for score in kinds}
+    draws: dict[str, list[Floats]] = {score: [] for score in kinds}
+    for i, name in enumerate(names):
+        known = ~np.isnan(truth[:, i])
+        reasons = dict.fromkeys(kinds, lacking(truth[:, i]))
+        if mode == "multilabel" and np.isnan(limits[i]):
+            reasons = {score: reasons[score] or (UNDECIDED if score in BY_THRESHOLD else "") for score in kinds}
+        found = {}
+        if not all(reasons.values()):
+            found = _of_one(truth[known, i], raw[known, i], p[known, i], answers[known, i], weights[:, known])
+        for score, reason in reasons.items():
+            table[score][name] = ClassScore(None, reason=reason) if reason else class_score(*found[score])
+            if not reason:
+                draws[score].append(found[score][0])
+    if len(names) > 1:
+        for score, classes in table.items():
+            table[score] = {MACRO: _macro(list(classes.values()), draws[score])} | classes
+        table.update(_over_all_classes(truth, raw, p, answers, weights, mode, table))
+    return table
+
+
+def class_score(draws: Floats, trivial: float | None = None) -> ClassScore:
+    """The score of draws `[1 + B]`, of which the first is the images as they are."""
+    if np.isnan(draws[0]):
+        return ClassScore(None, trivial=trivial, reason="not defined on these images")
+    if np.isnan(draws[1:]).all():
+        return ClassScore(float(draws[0]), trivial=trivial)
+    return ClassScore(float(draws[0]), *percentile_interval(draws[1:]), trivial)
+
+
+def class_counts(labels: ArrayLike, names: Sequence[str]) -> dict[str, ClassCounts]:
+    """Counts of labels `[n, c]` of 1, 0, NaN."""
+    truth = np.asarray(labels, dtype=np.float64)
+    known = ~np.isnan(truth)
+    return {
+        name: ClassCounts(int(known[:, i].sum()), int((truth[known[:, i], i] == 1).sum()))
+        for i, name in enumerate(names)
+    }
+
+
+def constant_accuracy(labels: ArrayLike) -> float:
+    """Best share of images that one answer to all of them gets all right: what accuracy is worth without looking.
+
+    Args:
+        labels: `[n, c]` of 1, 0, NaN.
+    """
+    truth = np.asarray(labels, dtype=np.float64)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Mean of empty slice")
+        usual = np.nan_to_num(np.nanmean(truth, axis=0)) > 0.5
+    combinations, counts = np.unique(np.where(np.isnan(truth), usual, truth), axis=0, return_counts=True)
+    likely = combinations[np.argsort(-counts, kind="stable")[:CANDIDATES]]
+    return max(float(np.nanmean(all_right(truth, np.broadcast_to(one, truth.shape)))) for one in likely)
+
+
+def _of_one(
+    truth: Floats, raw: Floats, p: Floats, answers: Floats, weights: Floats
+) -> dict[str, tuple[Floats, float | None]]:
+    """Draws and trivial level of each score of one class, of the images that know it."""
+    share, counts = float(truth.mean()), confusion(truth, answers, weights)
+    return {
+        "auroc": (weighted_auroc(truth, raw, weights), 0.5),
+        "auprc": (weighted_auprc(truth, raw, weights), share),
+        "f1": (f1(counts), 2 * share / (1 + share)),  # of calling every image positive
+        "sensitivity_at_90": (weighted_sensitivity_at(truth, raw, weights, SPECIFICITY), 1 - SPECIFICITY),
+        "sensitivity": (sensitivity(counts), None),
+        "specificity": (specificity(counts), None),
+        "accuracy": (accuracy(counts), max(share, 1 - share)),
+        "ece": (weighted_ece(truth, raw, weights), None),
+        "ece_calibrated": (weighted_ece(truth, p, weights), None),
+    }
+
+
+def _macro(classes: list[ClassScore], draws: list[Floats]) -> ClassScore:
+    scored = [one for one in classes if one.value is not None]
+    if not scored:
+        return ClassScore(None, reason="no class could be scored")
+    levels = [one.trivial for one in scored if one.trivial is not None]
+    found = class_score(mean_over_classes(draws), float(np.mean(levels)) if levels else None)
+    left_out = "" if len(scored) == len(classes) else f"over {len(scored)} of {len(classes)} classes"
+    return ClassScore(found.value, found.lo, found.hi, found.trivial, left_out)
+
+
+def _over_all_classes(
+    truth: Floats, raw: Floats, p: Floats, answers: Floats, weights: Floats, mode: Mode, table: ScoresOfClasses
+) -> ScoresOfClasses:
+    """What is not a mean over classes: accuracy of an image's whole answer, calibration of the answer in multiclass."""
+    right = all_right(truth, answers)
+    known = ~np.isnan(right)
+    if not known.any():
+        return {"accuracy": {MACRO: ClassScore(None, reason="no known labels")} | _classes(table, "accuracy")}
+    whole = class_score(weighted_mean(right[known], weights[:, known]), constant_accuracy(truth[known]))
+    scores: ScoresOfClasses = {"accuracy": {MACRO: whole} | _classes(table, "accuracy")}
+    if mode == "multiclass":
+        for score, predicted in (("ece", raw), ("ece_calibrated", p)):
+            scores[score] = {
+                MACRO: class_score(weighted_ece(*top_answer(truth[known], predicted[known]), weights[:, known]))
+            }
+    return scores
+
+
+def _classes(table: ScoresOfClasses, score: str) -> dict[str, ClassScore]:
+    return {name: found for name, found in table.get(score, {}).items() if name != MACRO}
