@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scripts.errors import SettingError
@@ -42,16 +41,10 @@ class Segmenter(nn.Module):
         self.decoder: UNetDecoder | TokenDecoder
         if len(channels) > 1:
             self.decoder = UNetDecoder(channels, strides, decoder_channels or UNET_CHANNELS, classes)
-            self.patch = 1
         else:
             self.decoder = TokenDecoder(channels[0], decoder_channels or SETR_CHANNELS, classes)
-            self.patch = int(strides[0])
 
     def forward(self, image: Tensor) -> Tensor:
         """Images `(B, 3, H, W)` to logits `(B, K, H, W)`; H and W may be any size, and differ."""
         height, width = image.shape[-2:]
-        if self.patch > 1 and (height % self.patch > 0 or width % self.patch > 0):
-            # A patch embedding drops what is left of the last whole patch, and would shift the mask by as much.
-            rows, columns = -(-height // self.patch) * self.patch, -(-width // self.patch) * self.patch
-            image = F.interpolate(image, size=[rows, columns], mode="bilinear", align_corners=False)
         return self.decoder(self.encoder(image), height, width)
