@@ -157,3 +157,48 @@ def trained(once: Callable[..., Path], tiny_overrides: dict[str, Any], run_confi
     return SimpleNamespace(
         root=root, models=root / "models", output=output, database=f"sqlite:///{output / 'mlruns.db'}"
     )
+
+
+TASK_SETTINGS: dict[str, dict[str, Any]] = {
+    "classification": {"names": ["opacity", "effusion", "cardiomegaly"], "stop_on": "auroc"},
+    "segmentation": {"names": ["lungs", "opacity"], "stop_on": "dice_positives"},
+    "detection": {"names": ["opacity", "nodule"], "stop_on": "map_40_75"},
+}
+
+
+@pytest.fixture(scope="session")
+def task_overrides(prepared: Path, tracking_uri: str) -> Callable[[str], dict[str, Any]]:
+    """`task_overrides(task)`: overrides that make a task's training take seconds on the prepared demo."""
+
+    def overrides(task: str) -> dict[str, Any]:
+        return {
+            "dataset_dir": str(prepared),
+            "encoder": "resnet10",
+            "encoder_options": {"widen_factor": 0.25},
+            "encoder_weights": None,
+            "image_size": 64,
+            "epochs": 2,
+            "batch_size": 6,
+            "precision": "float32",
+            "num_workers": 0,
+            "tracking_uri": tracking_uri,
+            **TASK_SETTINGS[task],
+        }
+
+    return overrides
+
+
+@pytest.fixture(scope="session")
+def trained_task(
+    once: Callable[..., Path], task_overrides: Callable[[str], dict[str, Any]], run_config: RunConfig
+) -> Callable[[str], SimpleNamespace]:
+    """`trained_task(task)`: one uninterrupted, fine-tuned run of `configs/<task>/train.json`."""
+
+    def give(task: str) -> SimpleNamespace:
+        def train(root: Path) -> None:
+            run_config([f"{task}/train.json"], root, **task_overrides(task), frozen=False, run_name=task)
+
+        root = once(f"trained_{task}", train)
+        return SimpleNamespace(root=root, models=root / "models" / task, output=root / "runs" / task)
+
+    return give
