@@ -1,8 +1,22 @@
 """What a pre-trained encoder is worth: linear probes, retrieval and latent geometry, beside their baselines."""
 
 from scripts.evaluation.examples import Example
+from scripts.evaluation.headline import HEADLINES, headline, trivial_answer, unscored
 from scripts.evaluation.report import EvaluationReport
+from scripts.evaluation.segmentation import SegmentationReport
 from scripts.evaluation.shared_space import SharedSpace
 from scripts.evaluation.task_report import TaskReport, TaskScores, split_table
 
-__all__ = ["EvaluationReport", "Example", "SharedSpace", "TaskReport", "TaskScores", "split_table"]
+__all__ = [
+    "EvaluationReport",
+    "Example",
+    "HEADLINES",
+    "SegmentationReport",
+    "SharedSpace",
+    "TaskReport",
+    "TaskScores",
+    "headline",
+    "split_table",
+    "trivial_answer",
+    "unscored",
+]
