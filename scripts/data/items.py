@@ -228,6 +228,7 @@ def make_items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, wh
     if "fold" in table and pd.api.types.is_numeric_dtype(table["fold"]) and table["fold"].notna().all():
         columns["fold"] = table["fold"].astype(int)
     columns["view"] = table["view"].fillna("") if "view" in table else pd.Series("", table.index)
+    columns |= _original_facts(table)
     if text:
         columns["report"] = report_texts(table)
     items = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -235,6 +236,18 @@ def make_items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, wh
         for item, row in zip(items, label_values(table, labels, where), strict=True):
             item["label"] = row
     return _with_text(items, where) if text is True else items
+
+
+def _original_facts(table: pd.DataFrame) -> dict[str, list[Any]]:
+    """Size of the original images, where all are known, and spacing: predictions find back to their pixels by them."""
+    known = {key: pd.to_numeric(table[key], errors="coerce") for key in ("height", "width") if key in table}
+    facts: dict[str, list[Any]] = {}
+    if len(known) == 2 and not any(column.isna().any() for column in known.values()):
+        facts |= {key: column.astype(int).tolist() for key, column in known.items()}
+    if {"spacing_y", "spacing_x"} <= set(table):
+        spacing = table[["spacing_y", "spacing_x"]].apply(pd.to_numeric, errors="coerce")
+        facts["spacing"] = list(spacing.to_numpy(np.float32, na_value=np.nan))
+    return facts
 
 
 def _with_text(items: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:

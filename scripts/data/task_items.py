@@ -158,10 +158,8 @@ def _facts(table: pd.DataFrame) -> Items:
     """What the metrics' subgroups and millimetres need, one dict a row."""
     sex = table["sex"].fillna("").astype(str) if "sex" in table else pd.Series("", table.index)
     facts = {"sex": sex.tolist(), "age": _numbers(table, "age").tolist()}
-    if not (size := pd.concat([_numbers(table, "height"), _numbers(table, "width")], axis=1)).isna().to_numpy().any():
-        facts |= {"height": size["height"].astype(int).tolist(), "width": size["width"].astype(int).tolist()}
-    spacing = np.stack([_numbers(table, "spacing_y"), _numbers(table, "spacing_x")], axis=1).astype(np.float32)
-    facts["spacing"] = list(spacing)
+    if not {"spacing_y", "spacing_x"} <= set(table):
+        facts["spacing"] = list(np.full((len(table), 2), np.nan, np.float32))
     return [dict(zip(facts, row, strict=True)) for row in zip(*facts.values(), strict=True)]
 
 

@@ -62,6 +62,16 @@ def test_an_item_is_what_transforms_expect():
     assert study_items(TABLE, use_store=False)[0]["image"] == "/data/a.dcm"
 
 
+def test_items_know_the_size_of_the_original_where_the_table_does():
+    rows = TABLE.assign(height=[3000] * 6, width=[2500.0] * 6, spacing_y=[0.14] * 5 + [None], spacing_x=[0.15] * 6)
+    items = study_items(rows, text=False, use_store=False)
+    assert [(item["height"], item["width"]) for item in items] == [(3000, 2500)] * 5
+    np.testing.assert_allclose(items[0]["spacing"], [0.14, 0.15], rtol=1e-6)
+    assert items[0]["spacing"].dtype == np.float32
+    rows.loc[0, "height"] = None  # a batch wants the same keys in all items
+    assert not any("height" in item for item in study_items(rows, text=False, use_store=False))
+
+
 def test_labels_keep_uncertain_and_unknown():
     items = study_items(TABLE, text=False, labels=["opacity"], use_store=False)
     assert items[0]["label"].dtype == np.float32
