@@ -10,7 +10,7 @@ from scripts.output.froc import plot_froc
 from scripts.output.grad_cam import grad_cam
 from scripts.output.html_report import Picture, Section, write_html
 from scripts.output.learning_curves import plot_learning_curves
-from scripts.output.montage import Panel, plot_montage
+from scripts.output.montage import Found, Panel, plot_montage
 from scripts.output.overlays import HeatPanel, box_panel, mask_panel, plot_heat_maps
 from scripts.output.pictures import TrainingPictures
 from scripts.output.predictions_boxes import BoxWriter
@@ -32,6 +32,7 @@ from scripts.output.tables import (
 __all__ = [
     "BoxWriter",
     "EmbeddingWriter",
+    "Found",
     "HeatPanel",
     "MaskWriter",
     "Panel",
