@@ -42,7 +42,7 @@ from scripts.metrics.detection import (
     weighted_map,
 )
 from scripts.metrics.detection_scores import DetectionScores, detection_rows
-from scripts.metrics.froc import Froc, froc, pool_classes, weighted_sensitivity
+from scripts.metrics.froc import Froc, froc_curve, pool_classes, weighted_sensitivity
 from scripts.metrics.geometry import (
     alignment,
     effective_rank,
@@ -100,7 +100,7 @@ __all__ = [
     "effective_rank",
     "fit_temperature",
     "flatten_retrieval",
-    "froc",
+    "froc_curve",
     "hausdorff95",
     "latent_geometry",
     "mask_counts",

@@ -40,7 +40,7 @@ def pool_classes(matches: Sequence[Matches]) -> Matches:
     )
 
 
-def froc(matches: Matches, iou: int = 0) -> Froc:
+def froc_curve(matches: Matches, iou: int = 0) -> Froc:
     """The curve over all images.
 
     Args:
