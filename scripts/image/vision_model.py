@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from torch import nn
 from transformers import CONFIG_MAPPING, AutoBackbone, AutoModel
@@ -53,7 +54,7 @@ def read_config(name: str) -> dict[str, Any]:
         found = json.loads(Path(images).read_text()) if images else {}
     except (OSError, ValueError) as error:
         raise CxrError(
-            f"No encoder '{name}': no config.json of it can be read here or fetched ({_first_line(error)}). "
+            f"No encoder '{name}': no config.json of it can be read here or fetched ({_short(error)}). "
             "With a network: `hf download OWNER/NAME --local-dir FOLDER`, then give FOLDER."
         ) from error
     return {**values, **{key: found[key] for key in _STATISTICS if key in found}}
@@ -80,24 +81,31 @@ def build_vision_model(values: Mapping[str, Any], **options: Any) -> nn.Module:
     unknown = sorted(set(options) - set(form().to_dict()))
     if unknown:
         raise CxrError(f"encoder_options: a '{form.model_type}' has no {', '.join(unknown)}.")
-    config = form(**{**{key: values[key] for key in values if key not in _NOT_SETTINGS}, **chosen, **options})
-    hierarchy = hasattr(config, "depths")
-    if hierarchy and config.model_type not in MODEL_FOR_BACKBONE_MAPPING_NAMES:
-        raise CxrError(f"transformers has no backbone of '{config.model_type}', so that its maps cannot be had.")
-    if not hierarchy and not hasattr(config, "patch_size"):
-        raise CxrError(f"'{config.model_type}' is no vision transformer and no backbone of transformers.")
-    if hierarchy:
-        if isinstance(getattr(config, "hidden_sizes", None), tuple):  # its default, to which ConvNeXt adds a list
-            config.hidden_sizes = list(config.hidden_sizes)
-        config.out_features = [name for name in config.stage_names if name != "stem"]
+    settings = {key: value for key, value in values.items() if key not in _NOT_SETTINGS}
     try:
+        config = form(**{**settings, **chosen, **options})
+        hierarchy = _is_hierarchy(config)
         # A configuration may ask for float16, in which nothing can be trained.
         model = (AutoBackbone if hierarchy else AutoModel).from_config(config, dtype=torch.float32)
-    except (ImportError, TypeError, ValueError) as error:
-        raise CxrError(f"'{config.model_type}' cannot be built: {_first_line(error)}") from error
+    except (ImportError, KeyError, TypeError, ValueError, StrictDataclassError) as error:
+        raise CxrError(f"'{form.model_type}' cannot be built as configured: {_short(error)}") from error
     if getattr(model, "main_input_name", "") != "pixel_values" or getattr(config, "num_channels", 3) != 3:
         raise CxrError(f"'{config.model_type}' is not a model of images with three channels.")
     return model
+
+
+def _is_hierarchy(config: Any) -> bool:
+    """Whether the model has maps of several strides; if so, the configuration is set to give all of them."""
+    if not hasattr(config, "depths"):
+        if not hasattr(config, "patch_size"):
+            raise CxrError(f"'{config.model_type}' is no vision transformer and no backbone of transformers.")
+        return False
+    if config.model_type not in MODEL_FOR_BACKBONE_MAPPING_NAMES:
+        raise CxrError(f"transformers has no backbone of '{config.model_type}', so that its maps cannot be had.")
+    if isinstance(getattr(config, "hidden_sizes", None), tuple):  # the default, to which ConvNeXt adds a list
+        config.hidden_sizes = list(config.hidden_sizes)
+    config.out_features = [name for name in config.stage_names if name != "stem"]
+    return True
 
 
 def load_vision_weights(body: Any, name: str | Path) -> Any:
@@ -126,7 +134,7 @@ def load_vision_weights(body: Any, name: str | Path) -> Any:
     except pickle.UnpicklingError as error:
         raise CxrError(f"The weights in {name} hold more than tensors: convert them to safetensors.") from error
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise CxrError(f"The weights in {name} do not load: {_first_line(error)}") from error
+        raise CxrError(f"The weights in {name} do not load: {_short(error)}") from error
     problems = {
         "missing": [key for key in info["missing_keys"] if key in own and not key.startswith(_AS_BUILT)],
         "of another shape": [key if isinstance(key, str) else key[0] for key in info["mismatched_keys"]],
@@ -145,5 +153,5 @@ def _some(keys: Any) -> str:
     return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
+def _short(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
