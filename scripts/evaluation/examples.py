@@ -13,6 +13,8 @@ from monai.inferers import Inferer
 from numpy.typing import NDArray
 from torch import Tensor
 
+from scripts.output.grad_cam import evaluating
+
 
 @dataclass(frozen=True)
 class Example:
@@ -34,15 +36,11 @@ class Example:
 
 
 def network_output(network: torch.nn.Module, inferer: Inferer, image: Tensor) -> Any:
-    """The inferer's output for one image `(C, H, W)`, network in eval mode, which is restored."""
+    """The inferer's output for one image `(C, H, W)` in eval mode: on the CPU, numbers as float32."""
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
-    was_training = network.training
-    network.eval()
-    try:
-        with torch.no_grad():
-            return _first(inferer(image.as_subclass(Tensor)[None].to(device), network))
-    finally:
-        network.train(was_training)
+    with evaluating(network), torch.no_grad():
+        output = inferer(image.as_subclass(Tensor)[None].to(device), network)
+    return _first(output)
 
 
 def to_grey(image: Tensor) -> NDArray[np.float32]:
@@ -53,18 +51,8 @@ def to_grey(image: Tensor) -> NDArray[np.float32]:
     return scaled
 
 
-def plain(value: Any) -> Any:
-    """A value as Parquet and JSON take it: lists and Python numbers; in a list or dict NaN and infinity become None."""
-    if isinstance(value, Tensor):
-        value = value.detach().cpu().numpy()
-    if isinstance(value, np.ndarray | np.generic):
-        return value.tolist()
-    return value
-
-
 def _first(output: Any) -> Any:
-    if isinstance(output, Tensor):
-        return output[0].as_subclass(Tensor).cpu()
+    """The first image of a batch that is a tensor, a dict of batches, or a list of images."""
     if isinstance(output, Mapping):
         return {key: _first(value) for key, value in output.items()}
     return _on_cpu(output[0])
@@ -72,5 +60,6 @@ def _first(output: Any) -> Any:
 
 def _on_cpu(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return value.as_subclass(Tensor).cpu()
+        value = value.detach().as_subclass(Tensor).cpu()
+        return value.float() if value.is_floating_point() else value
     return {key: _on_cpu(part) for key, part in value.items()} if isinstance(value, Mapping) else value

@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Protocol
 
 import ignite.distributed as idist
 import numpy as np
@@ -18,13 +18,18 @@ from ignite.engine import Engine, Events
 from monai.inferers import Inferer, SimpleInferer
 
 from scripts.atomic import write_text_atomically, writing
+from scripts.engine.tracking import without_passwords
 from scripts.errors import CxrError
-from scripts.evaluation.examples import Example, network_output, plain, to_grey
+from scripts.evaluation.examples import Example, network_output, to_grey
+from scripts.evaluation.plain_values import plain
+from scripts.evaluation.scored_images import count_line, split_table
 from scripts.metrics import collect_values
 from scripts.output import Picture, ScoreRow, Section, print_scores, scores_frame, write_html, write_scores
+from scripts.output.tables import markdown
 
 logger = logging.getLogger(__name__)
-IDENTITY = ("image_id", "patient_id", "split", "view", "sex", "age")
+REQUIRED = ("image_id", "patient_id")
+IDENTITY = (*REQUIRED, "split", "view", "sex", "age")
 
 
 class Tracker(Protocol):
@@ -51,14 +56,6 @@ class TaskScores:
     details: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[str] = ()
     tables: Mapping[str, Sequence[ScoreRow]] = field(default_factory=dict)
-
-
-class Parts(NamedTuple):
-    """The images on which thresholds are chosen, those that are scored, and what a reader has to know about it."""
-
-    chosen: pd.DataFrame
-    scored: pd.DataFrame
-    note: str
 
 
 class TaskReport(ABC):
@@ -114,7 +111,7 @@ class TaskReport(ABC):
         self.resamples = resamples
         self.cases = cases
         self.tracking = tracking
-        self.settings = dict(settings or {})
+        self.settings = without_passwords(plain(dict(settings or {})))
 
     @abstractmethod
     def rows(self, engine: Engine) -> list[dict[str, Any]]:
@@ -147,80 +144,89 @@ class TaskReport(ABC):
     def add(self, engine: Engine) -> None:
         """Keeps the rows of a batch."""
         rows = pd.DataFrame([{key: plain(value) for key, value in row.items()} for row in self.rows(engine)])
-        known = {key: collect_values(engine.state.batch, key) for key in IDENTITY}
-        if known["image_id"] is None or known["patient_id"] is None:
-            raise CxrError(f"{type(self).__name__} needs image_id and patient_id in every item of the batch.")
         for key in IDENTITY:
-            values = known[key]
+            values = collect_values(engine.state.batch, key)
+            if values is None and key in REQUIRED:
+                raise CxrError(
+                    f"{type(self).__name__} needs '{key}' in every item: it tells images and patients apart."
+                )
+            values = [None] * len(rows) if values is None else values
             if key == "age":
-                ages = [np.nan] * len(rows) if values is None else [float(value) for value in values]
-                rows[key] = np.asarray(ages, dtype=float)
+                rows[key] = np.array([np.nan if value is None else float(value) for value in values])
             else:
-                rows[key] = [""] * len(rows) if values is None else [str(value) for value in values]
+                rows[key] = ["" if value is None else str(value) for value in values]
         self._parts.append(rows)
 
     def finish(self, engine: Engine) -> None:
         """Gathers what each rank has seen; scores, prints, writes and draws on rank 0."""
         local = pd.concat(self._parts, ignore_index=True) if self._parts else None
-        ranks = idist.all_gather(local) if idist.get_world_size() > 1 else [local]
+        ranks: Any = idist.all_gather(local)
         if idist.get_rank() != 0:
             return
-        seen = [part for part in ranks if part is not None]  # type: ignore[union-attr]
+        seen = [part for part in ranks if part is not None]
         if not seen:
             raise CxrError(f"{type(self).__name__} saw no image: the list of items is empty.")
+        # A distributed sampler repeats some images to give every rank the same number.
         table = pd.concat(seen, ignore_index=True).drop_duplicates("image_id")
         table = table.sort_values("image_id", ignore_index=True)
         # Codes by the order of the images, not the patients' own numbers.
         table["patient"] = pd.factorize(table.pop("patient_id"))[0]
-        self.write(table, engine)
-
-    def write(self, table: pd.DataFrame, engine: Engine) -> None:
-        """Scores the table and leaves every file."""
-        scores = self.score(table)
+        scores = self.write(table)
         engine.state.metrics.update(scores.metrics)
+
+    def write(self, table: pd.DataFrame) -> TaskScores:
+        """Scores the table, and leaves every file."""
         with writing(self.folder / "predictions.parquet") as part:
             table.to_parquet(part, index=False)
+        scores = self.score(table)
         pictures = self.folder / "pictures"
         pictures.mkdir(parents=True, exist_ok=True)
         for old in pictures.glob("*.png"):
             old.unlink()  # of an earlier evaluation: it would be shown as this one's
         self.draw(table, scores, pictures)
+        parts = split_table(table)
+        notes = [note for note in (parts.note, *scores.notes) if note]
         everything = [row for rows in (scores.rows, *scores.tables.values()) for row in rows]
-        write_scores(everything, self.folder / "evaluation.csv")
-        write_scores(scores.rows, self.folder / "evaluation.md")
-        notes = [note for note in (split_table(table).note, *scores.notes) if note]
         summary = {
             "title": self.title,
             "images": len(table),
-            "scored_images": len(split_table(table).scored),
-            "patients": int(table["patient"].nunique()),
+            "scored_images": len(parts.scored),
+            "patients": table["patient"].nunique(),
             "protocol": self.protocol,
             "notes": notes,
             "scores": scores_frame(everything).to_dict("records"),
-            "metrics": dict(scores.metrics),
-            "details": dict(scores.details),
+            "metrics": scores.metrics,
+            "details": scores.details,
             "settings": self.settings,
         }
         write_text_atomically(json.dumps(plain(summary), indent=1, allow_nan=False), self.folder / "evaluation.json")
+        write_scores(everything, self.folder / "evaluation.csv")
+        tables = {f"{self.title}: {count_line(parts.scored)}": scores.rows, **scores.tables}
+        text = "\n".join(f"{title}\n\n{markdown(rows)}" for title, rows in tables.items())
+        write_text_atomically("\n".join([text, *(f"- {note}" for note in notes), ""]), self.folder / "evaluation.md")
         write_html(self.folder / "report.html", self.title, self.sections(table, scores, notes))
-        print_scores(scores.rows, f"{self.title}: {count_line(table)}")
-        for title, rows in scores.tables.items():
+        for title, rows in tables.items():
             print_scores(rows, title)
+        for note in notes:
+            logger.info("%s", note)
         if self.tracking is not None:
             self.tracking.log(dict(scores.metrics), self.folder)
+        return scores
 
     def sections(self, table: pd.DataFrame, scores: TaskScores, notes: Sequence[str]) -> list[Section]:
         """What the page shows, from top to bottom."""
-        found = sorted((self.folder / "pictures").glob("*.png"))
         order = list(self.captions)
+        found = sorted((self.folder / "pictures").glob("*.png"))
         found.sort(key=lambda path: order.index(path.stem) if path.stem in order else len(order))
         pictures = [
             Picture(path, self.captions.get(path.stem, path.stem.replace("_", " ").capitalize())) for path in found
         ]
+        about = [f"{count_line(split_table(table).scored)}. Trivial: what needs no image.", *notes]
+        cases = ["A case's number is its row, counted from 0, in predictions.parquet."] if pictures else []
         return [
-            Section("Scores", [count_line(table), *notes], rows=scores.rows),
+            Section("Scores", about, rows=scores.rows),
             *(Section(title, rows=rows) for title, rows in scores.tables.items()),
-            Section("Pictures", pictures=pictures),
+            Section("Pictures", cases, pictures=pictures),
             Section("Settings", facts={"protocol": self.protocol, **self.settings}),
         ]
 
@@ -241,28 +247,3 @@ class TaskReport(ABC):
             output = network_output(self.network, self.inferer, item["image"])
             found.append(Example(int(label), row, item, to_grey(item["image"]), output))
         return found
-
-
-def split_table(table: pd.DataFrame) -> Parts:
-    """Validation images choose thresholds and temperature, test images are scored.
-
-    Without test images the validation images are scored, and without those all that there are; a note says so.
-    """
-    split = table["split"]
-    val, test = table[split == "val"], table[split == "test"]
-    scored = test if len(test) else val if len(val) else table
-    chosen = val if len(val) else scored
-    if chosen is not scored:
-        return Parts(chosen, scored, "")
-    which = "test" if len(test) else "validation" if len(val) else "available"
-    return Parts(
-        chosen, scored, f"Thresholds were chosen on the {which} images that are scored: their scores are optimistic."
-    )
-
-
-def count_line(table: pd.DataFrame) -> str:
-    """How many images and patients the scores stand for."""
-    scored = split_table(table).scored
-    kinds = " and ".join(sorted({str(s) for s in scored["split"].unique()} - {""}))
-    patients = scored["patient"].nunique()
-    return f"{len(scored)} {kinds} images of {patients} patients; [95 % interval over patients]".replace("  ", " ")

@@ -44,8 +44,13 @@ class Score:
     def __str__(self) -> str:
         if self.value is None:
             return f"not scored: {self.note}"
-        interval = "" if self.lo is None or self.hi is None else f" [{_short(self.lo)}, {_short(self.hi)}]"
-        return _short(self.value) + interval + (f" {self.note}" if self.note else "")
+        return " ".join(part for part in self.texts() if part)
+
+    def texts(self) -> tuple[str, str, str]:
+        """The number, its interval in brackets, and the note; "" for what there is not."""
+        value = "" if self.value is None else short_number(self.value)
+        interval = "" if self.lo is None or self.hi is None else f"[{short_number(self.lo)}, {short_number(self.hi)}]"
+        return value, interval, self.note
 
 
 @dataclass(frozen=True)
@@ -130,13 +135,18 @@ def write_scores(rows: Sequence[ScoreRow], path: str | Path) -> Path:
     if path.suffix == ".csv":
         text = scores_frame(rows).to_csv(index=False)
     elif path.suffix == ".md":
-        head = ["score", "trivial", *_methods(rows)]
-        lines = [head, ["---", *["---:"] * (len(head) - 1)], *(_texts(row, _methods(rows)) for row in rows)]
-        text = "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+        text = markdown(rows)
     else:
         raise CxrError(f"Scores can be written as .csv or .md, not as {path.name}.")
     write_text_atomically(text, path)
     return path
+
+
+def markdown(rows: Sequence[ScoreRow]) -> str:
+    """The table as printed, in Markdown."""
+    head = ["score", "trivial", *_methods(rows)]
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *(_texts(row, _methods(rows)) for row in rows)]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def _methods(rows: Sequence[ScoreRow]) -> list[str]:
@@ -145,8 +155,9 @@ def _methods(rows: Sequence[ScoreRow]) -> list[str]:
 
 def _texts(row: ScoreRow, methods: Sequence[str]) -> list[str]:
     cells = [str(row.scores[method]) if method in row.scores else "–" for method in methods]
-    return [row.name, "–" if row.trivial is None else _short(row.trivial), *cells]
+    return [row.name, "–" if row.trivial is None else short_number(row.trivial), *cells]
 
 
-def _short(value: float) -> str:
+def short_number(value: float) -> str:
+    """Three decimals below 10, one above."""
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
