@@ -32,10 +32,11 @@ class VisionModelEncoder(FeatureEncoder):
         # BERT's pooler, a dense layer and tanh, is left over from classifying; nothing here would train or use it.
         if isinstance(getattr(getattr(body, "pooler", None), "dense", None), nn.Linear):
             self.body.pooler = None
+        # In the state dict: weights without the normalisation that they were trained with are another function.
         mean = torch.tensor(getattr(config, "image_mean", None) or [GREY_MEAN] * 3).reshape(1, 3, 1, 1)
         std = torch.tensor(getattr(config, "image_std", None) or [GREY_STD] * 3).reshape(1, 3, 1, 1)
-        self.register_buffer("scale", GREY_STD / std, persistent=False)
-        self.register_buffer("shift", (GREY_MEAN - mean) / std, persistent=False)
+        self.register_buffer("scale", GREY_STD / std)
+        self.register_buffer("shift", (GREY_MEAN - mean) / std)
         # Models whose position embeddings have one size unless they are told to resize them.
         resizes = "interpolate_pos_encoding" in inspect.signature(self.body.forward).parameters
         self._arguments = {"interpolate_pos_encoding": True} if resizes else {}
