@@ -120,7 +120,8 @@ def _boxes(used: pd.DataFrame) -> dict[str, int]:
     if "boxes" not in used:
         return {}
     names = used["box_labels"].dropna().explode().dropna()
-    return {"images with boxes": int(used["boxes"].map(lambda b: bool(b)).sum()), **_counts(names)}
+    counts = used["boxes"].dropna().map(len)
+    return {"images with boxes": int((counts > 0).sum()), "certainly none": int((counts == 0).sum()), **_counts(names)}
 
 
 def _duplicates(table: pd.DataFrame) -> dict[str, int]:

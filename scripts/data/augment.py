@@ -97,7 +97,7 @@ def warp_masks(masks: torch.Tensor, matrix: NDArray[np.float64]) -> torch.Tensor
 
     An unknown mask, which is -1 throughout, stays unknown.
     """
-    warped = np.array(masks, dtype=np.float32)
+    warped = np.asarray(masks, dtype=np.float32).copy()
     for mask in warped:
         if mask[0, 0] != UNKNOWN:
             mask[:] = cv2.warpAffine(mask, matrix, mask.shape[::-1], flags=cv2.INTER_NEAREST)
