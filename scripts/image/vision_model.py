@@ -53,8 +53,11 @@ def read_config(name: str) -> dict[str, Any]:
         )
         found = json.loads(Path(images).read_text()) if images else {}
     except (OSError, ValueError) as error:
+        what = (
+            "its config.json cannot be read" if Path(name).is_dir() else "no folder, nor a hub's model to be had here"
+        )
         raise CxrError(
-            f"No encoder '{name}': no config.json of it can be read here or fetched ({_short(error)}). "
+            f"No encoder '{name}': {what} ({_short(error)[:90]}). "
             "With a network: `hf download OWNER/NAME --local-dir FOLDER`, then give FOLDER."
         ) from error
     return {**values, **{key: found[key] for key in _STATISTICS if key in found}}

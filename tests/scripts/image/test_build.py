@@ -185,6 +185,14 @@ def test_weights_that_do_not_fit_are_listed(kind: str, tmp_path: Path) -> None:
         load_body(build_encoder(str(tmp_path / "part")), tmp_path / "part")
 
 
+def test_a_folder_without_configuration_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CxrError, match=r"its config\.json cannot be read"):
+        build_encoder(str(tmp_path))
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(CxrError, match=r"its config\.json cannot be read"):
+        build_encoder(str(tmp_path))
+
+
 def test_a_folder_without_weights_is_told(tmp_path: Path) -> None:
     stock("vit").config.save_pretrained(tmp_path)
     with pytest.raises(CxrError, match="do not load"):
