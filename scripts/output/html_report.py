@@ -30,8 +30,10 @@ th, td { padding: .3rem .8rem .3rem .2rem; text-align: left; vertical-align: top
 td.number, th.number { text-align: right; padding-left: .8rem; }
 thead th { color: var(--quiet); font-weight: 600; }
 tbody th { font-weight: 400; }
-.range, .note { color: var(--quiet); white-space: nowrap; }
-.note { white-space: normal; }
+.range, .note { color: var(--quiet); }
+.range { white-space: nowrap; }
+td b ~ .note { display: block; font-size: .9em; }
+tbody th { overflow-wrap: anywhere; }
 tr.all { background: var(--tint); } tr.all th { font-weight: 600; }
 .facts td { overflow-wrap: anywhere; }
 figure { margin: 1.2rem 0; }
@@ -39,7 +41,8 @@ figure { margin: 1.2rem 0; }
 figure div { overflow-x: auto; background: #fff; border-radius: .3rem; }
 figure img { display: block; width: 100%; min-width: 38rem; max-width: 56rem; height: auto; margin: 0 auto; }
 figcaption { color: var(--quiet); margin-top: .3rem; max-width: 46rem; }
-@media (max-width: 40rem) { body { padding: .7rem; } .range { display: block; } }
+@media (max-width: 40rem) { body { padding: .7rem; } .range { display: block; }
+  table { font-size: .875rem; } th, td { padding-right: .3rem; } td.number, th.number { padding-left: .3rem; } }
 @media print {
   :root { color-scheme: light; --ink: #000; --quiet: #444; --paper: #fff; --line: #bbb; --tint: #f3f3f3; }
   body { max-width: none; padding: 0; font-size: 10pt; }
@@ -103,10 +106,8 @@ def _scores(rows: Sequence[ScoreRow]) -> str:
     for row in rows:
         cells = "".join(_cell(row.scores.get(method)) for method in methods)
         trivial = "–" if row.trivial is None else short_number(row.trivial)
-        body.append(
-            f'<tr{" class=all" if "macro" in row.name else ""}><th scope="row">{escape(row.name)}</th>'
-            f'<td class="number">{trivial}</td>{cells}</tr>\n'
-        )
+        kind = ' class="all"' if row.name.startswith("macro") else ""
+        body.append(f'<tr{kind}><th scope="row">{escape(row.name)}</th><td class="number">{trivial}</td>{cells}</tr>\n')
     return (
         f'<div class="wide"><table>\n<thead><tr><th scope="col">score</th>{head}</tr></thead>\n'
         f"<tbody>\n{''.join(body)}</tbody></table></div>\n"
