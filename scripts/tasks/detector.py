@@ -87,6 +87,7 @@ class CxrDetector(RetinaNetDetector):
             places,
         )
 
+    @torch.no_grad()
     def detect(self, outputs: dict[str, Any]) -> list[dict[str, Tensor]]:
         """Boxes of each image, after non-maximum suppression, the most certain first.
 
