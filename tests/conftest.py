@@ -175,7 +175,7 @@ def task_overrides(prepared: Path, tracking_uri: str) -> Callable[[str], dict[st
             "dataset_dir": str(prepared),
             "encoder": "resnet10",
             "encoder_options": {"widen_factor": 0.25},
-            "encoder_weights": None,
+            "encoder_weights": "random",
             "image_size": 64,
             "epochs": 2,
             "batch_size": 6,

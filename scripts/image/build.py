@@ -26,6 +26,7 @@ RESNET = {
 _RESNETS = r"resnet\d+"
 _FILES = (".pt", ".pth", ".safetensors")
 _IN_TASK = "encoder.body."  # where a task network keeps its encoder
+RANDOM = "random"  # weights that are not loaded
 
 
 def build_encoder(encoder: Encoder, **options: Any) -> nn.Module:
@@ -84,17 +85,22 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
 
     Args:
         body: of a `FeatureEncoder`.
-        weights: state dict (`.pt`, `.pth`, `.safetensors`) of the body, or of a task's network, whose encoder is taken;
+        weights: "random" or None; or a state dict (`.pt`, `.pth`, `.safetensors`) of the body, or of a task's network, whose encoder is taken;
             a classifier `fc` in it is left out. For a vision model of transformers also its folder or hub id.
 
     Raises:
-        CxrError: listing the missing, unexpected and mismatched keys.
+        CxrError: there is no such file; or listing the missing, unexpected and mismatched keys.
     """
-    if not weights:
+    # A word as well as None: MONAI's command line passes over an override that is None.
+    if not weights or weights == RANDOM:
         return body
     if hasattr(body, "from_pretrained") and Path(weights).suffix not in _FILES:
         from scripts.image.vision_model import load_vision_weights
 
         return load_vision_weights(body, weights)
+    if not Path(weights).is_file():
+        raise CxrError(
+            f"encoder_weights: no file {weights}. Pre-train first, give a state dict, or say --encoder_weights {RANDOM}."
+        )
     in_task = any(key.startswith(_IN_TASK) for key in read_weights(weights))
     return load_weights(body, weights, prefix=_IN_TASK if in_task else "", ignore=("fc.",))
