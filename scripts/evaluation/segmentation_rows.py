@@ -35,10 +35,11 @@ def dice_rows(
     images = sum(int((~np.isnan(count.true)).sum()) for count in counts)
     positives = sum(int((count.true > 0).sum()) for count in counts)
     empty = float(found["dice_all_empty"][0])
+    unit = "images" if len(names) == 1 else "masks"
     rows = []
     for kind, words in DICE.items():
         trivial = empty if kind == "dice_per_image" else 0.0
-        label = f"{words}: {title}" + (f" ({positives} of {images})" if kind == "dice_positives" else "")
+        label = f"{words}: {title}" + (f" ({positives} of {images} {unit})" if kind == "dice_positives" else "")
         score = interval_score(found[kind], f"no true mask in {images} images" if images else "nothing known")
         if score.value is not None and score.value <= trivial:
             score = Score(score.value, score.lo, score.hi, "not above an empty mask")

@@ -60,15 +60,16 @@ def mask_counts(logits: Tensor, masks: Tensor) -> Tensor:
             f"The network gave masks of {tuple(logits.shape)} for true masks of {tuple(masks.shape)}: check names and "
             "image_size."
         )
-    predicted, true = logits > 0, masks > 0.5
-    parts = [part.flatten(2).sum(2) for part in (predicted & true, predicted, true, masks < 0, logits.isnan())]
-    tp, pred, positive, unknown, nan = torch.stack(parts, dim=2).cpu().double().unbind(2)
-    if nan.any():
+    # A maximum is NaN where any of its numbers is.
+    if nan := int(logits.amax((1, 2, 3)).isnan().sum()):
         raise CxrError(
-            f"The network's output is NaN in {int((nan > 0).any(1).sum())} of {len(nan)} images: it diverged. "
+            f"The network's output is NaN in {nan} of {len(logits)} images: it diverged. "
             "Lower the learning rate, or use precision=float32."
         )
-    return torch.stack([tp, pred, positive], dim=2).masked_fill((unknown > 0)[:, :, None], torch.nan)
+    predicted, true = logits > 0, masks > 0.5
+    parts = [part.sum((2, 3), dtype=torch.int32) for part in (predicted & true, predicted, true)]
+    counts = torch.stack(parts, dim=2).double()
+    return counts.masked_fill((masks.amin((2, 3)) < 0)[:, :, None], torch.nan).cpu()
 
 
 def per_image_dice(counts: Counts) -> Floats:
