@@ -1,5 +1,7 @@
 """What a pre-trained encoder is worth: linear probes, retrieval and latent geometry, beside their baselines."""
 
+from scripts.evaluation.classification import ClassificationReport
+from scripts.evaluation.detection import DetectionReport
 from scripts.evaluation.examples import Example
 from scripts.evaluation.headline import HEADLINES, headline, trivial_answer, unscored
 from scripts.evaluation.report import EvaluationReport
@@ -8,6 +10,8 @@ from scripts.evaluation.shared_space import SharedSpace
 from scripts.evaluation.task_report import TaskReport, TaskScores, split_table
 
 __all__ = [
+    "ClassificationReport",
+    "DetectionReport",
     "EvaluationReport",
     "Example",
     "HEADLINES",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,7 +14,6 @@ from scripts.metrics.bootstrap import (
     Groups,
     patient_weights,
     percentile_interval,
-    weighted_auroc,
     weighted_mean,
 )
 from scripts.metrics.calibration import predicted_probabilities, top_answer, weighted_ece
@@ -29,8 +28,7 @@ from scripts.metrics.classification import (
     mean_over_classes,
     sensitivity,
     specificity,
-    weighted_auprc,
-    weighted_sensitivity_at,
+    weighted_areas,
 )
 
 SPECIFICITY = 0.9
@@ -167,11 +165,12 @@ def _of_one(
 ) -> dict[str, tuple[Floats, float | None]]:
     """Draws and trivial level of each score of one class, of the images that know it."""
     share, counts = float(truth.mean()), confusion(truth, answers, weights)
+    auroc, auprc, sensitive = weighted_areas(truth, raw, weights, SPECIFICITY)
     return {
-        "auroc": (weighted_auroc(truth, raw, weights), 0.5),
-        "auprc": (weighted_auprc(truth, raw, weights), share),
+        "auroc": (auroc, 0.5),
+        "auprc": (auprc, share),
         "f1": (f1(counts), 2 * share / (1 + share)),  # of calling every image positive
-        "sensitivity_at_90": (weighted_sensitivity_at(truth, raw, weights, SPECIFICITY), 1 - SPECIFICITY),
+        "sensitivity_at_90": (sensitive, 1 - SPECIFICITY),
         "sensitivity": (sensitivity(counts), None),
         "specificity": (specificity(counts), None),
         "accuracy": (accuracy(counts), max(share, 1 - share)),
@@ -201,6 +200,10 @@ def _over_all_classes(
     whole = class_score(weighted_mean(right[known], weights[:, known]), constant_accuracy(truth[known]))
     scores: ScoresOfClasses = {"accuracy": {MACRO: whole} | _classes(table, "accuracy")}
     if mode == "multiclass":
+        # One class is the answer for all: it alone has an F1 above 0.
+        levels = [one.trivial for one in _classes(table, "f1").values() if one.trivial is not None]
+        if levels:
+            scores["f1"] = table["f1"] | {MACRO: replace(table["f1"][MACRO], trivial=max(levels) / len(levels))}
         for score, predicted in (("ece", raw), ("ece_calibrated", p)):
             scores[score] = {
                 MACRO: class_score(weighted_ece(*top_answer(truth[known], predicted[known]), weights[:, known]))

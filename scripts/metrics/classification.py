@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.metrics.bootstrap import CHUNK, Floats, weighted_auroc
+from scripts.metrics.bootstrap import CHUNK, Floats
 
 Mode = Literal["multilabel", "multiclass"]
 
@@ -24,8 +24,56 @@ class Confusion(NamedTuple):
     tn: Floats
 
 
+def weighted_areas(
+    labels: ArrayLike, scores: ArrayLike, weights: Floats, specificity: float = 0.9
+) -> tuple[Floats, Floats, Floats]:
+    """AUROC, average precision and sensitivity at `specificity` in each draw, from one sorting and one running sum.
+
+    Args:
+        labels: `[n]` of 0 and 1.
+        scores: `[n]` higher = more positive.
+        weights: `[B, n]` multiplicity of each image in each draw.
+        specificity: the least that is asked for.
+
+    Returns:
+        `[B]` each, as `weighted_auroc`, `weighted_auprc` and `weighted_sensitivity_at`.
+    """
+    truth, score = np.asarray(labels, dtype=np.float64) > 0.5, np.asarray(scores, dtype=np.float64)
+    if not truth.any():
+        nothing = np.full(len(weights), np.nan)
+        return nothing, nothing, nothing
+    # All three change only where a positive is found, so that is where they are summed: from the highest score on.
+    found, refused = np.flatnonzero(truth), np.flatnonzero(~truth)
+    found, refused = found[np.argsort(-score[found])], refused[np.argsort(-score[refused])]
+    level = score[found]
+    first = np.flatnonzero(np.r_[True, level[1:] != level[:-1]])  # of each group of equal positives
+    above, reached = (np.searchsorted(-score[refused], -level[first], side=side) for side in ("left", "right"))
+
+    def few(draws: Floats) -> Floats:
+        gained = np.add.reduceat(draws[:, found], first, axis=1)
+        tp = gained.cumsum(axis=1)
+        false = np.zeros((len(draws), len(refused) + 1))
+        np.cumsum(draws[:, refused], axis=1, out=false[:, 1:])
+        fp, positives, negatives = false[:, reached], tp[:, -1], false[:, -1]
+        lost = (gained * (false[:, above] + fp) / 2).sum(axis=1)
+        area = 1 - _ratio(lost, positives * negatives)
+        precision = _ratio((gained * np.nan_to_num(_ratio(tp, tp + fp))).sum(axis=1), positives)
+        # Weights are whole numbers and the product is not: without the slack, 0.1 of ten would be 0.9999 of one.
+        allowed = fp <= (1 - specificity) * negatives[:, None] + 1e-9
+        sensitive = _ratio(np.where(allowed, tp, 0).max(axis=1), np.where(negatives > 0, positives, 0))
+        return np.stack([area, precision, sensitive], axis=1)
+
+    # A few draws at a time: a large test set would need several copies of all of them.
+    rows = max(1, CHUNK // max(1, weights.shape[1]))
+    parts = [few(weights[i : i + rows]) for i in range(0, len(weights), rows)]
+    area, precision, sensitive = np.concatenate(parts).T
+    return area, precision, sensitive
+
+
 def weighted_auprc(labels: ArrayLike, scores: ArrayLike, weights: Floats) -> Floats:
     """Average precision in each draw: precision at each distinct score, weighted by the recall it adds.
+
+    Its trivial level is the prevalence, not 0.5.
 
     Args:
         labels: `[n]` of 0 and 1.
@@ -33,16 +81,9 @@ def weighted_auprc(labels: ArrayLike, scores: ArrayLike, weights: Floats) -> Flo
         weights: `[B, n]` multiplicity of each image in each draw.
 
     Returns:
-        `[B]`, NaN where a draw has no positive. Its trivial level is the prevalence, not 0.5.
+        `[B]`, NaN where a draw has no positive.
     """
-
-    def few(draws: Floats) -> Floats:
-        positive, negative = _accepted(labels, scores, draws)
-        precision = np.nan_to_num(_ratio(positive, positive + negative))
-        gained = np.diff(positive, axis=1, prepend=0)
-        return _ratio((precision * gained).sum(axis=1), positive[:, -1])
-
-    return _by_few(few, weights)
+    return weighted_areas(labels, scores, weights)[1]
 
 
 def weighted_sensitivity_at(labels: ArrayLike, scores: ArrayLike, weights: Floats, specificity: float = 0.9) -> Floats:
@@ -51,15 +92,7 @@ def weighted_sensitivity_at(labels: ArrayLike, scores: ArrayLike, weights: Float
     Returns:
         `[B]`, NaN where a draw has only one class; a score without information gives `1 - specificity`.
     """
-
-    def few(draws: Floats) -> Floats:
-        positive, negative = _accepted(labels, scores, draws)
-        # Weights are whole numbers and the product is not: without the slack, 0.1 of ten would be 0.9999 of one.
-        allowed = negative <= (1 - specificity) * negative[:, -1:] + 1e-9
-        found = _ratio(np.where(allowed, positive, 0).max(axis=1), positive[:, -1])
-        return np.where(negative[:, -1] > 0, found, np.nan)
-
-    return _by_few(few, weights)
+    return weighted_areas(labels, scores, weights, specificity)[2]
 
 
 def confusion(labels: ArrayLike, answers: ArrayLike, weights: Floats) -> Confusion:
@@ -150,25 +183,8 @@ def weighted_macro_auroc(table: pd.DataFrame, names: Sequence[str], weights: Flo
         known = ~np.isnan(labels)
         if not lacking(labels):
             logits = table[f"logit_{name}"].to_numpy(dtype=np.float64)
-            draws.append(weighted_auroc(labels[known], logits[known], weights[:, known]))
+            draws.append(weighted_areas(labels[known], logits[known], weights[:, known])[0])
     return mean_over_classes(draws) if draws else np.full(len(weights), np.nan)
-
-
-def _by_few(statistic: Callable[[Floats], Floats], weights: Floats) -> Floats:
-    """`statistic` of a few draws at a time: a large test set would need several copies of all of them."""
-    rows = max(1, CHUNK // max(1, weights.shape[1]))
-    return np.concatenate([statistic(weights[i : i + rows]) for i in range(0, len(weights), rows)])
-
-
-def _accepted(labels: ArrayLike, scores: ArrayLike, weights: Floats) -> tuple[Floats, Floats]:
-    """Weight of the positives and of the negatives at or above each distinct score, from the highest: `[B, t]` each."""
-    order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
-    ordered = np.asarray(scores)[order]
-    ties = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    truth, drawn = np.asarray(labels, dtype=np.float64)[order], weights[:, order]
-    positive = np.add.reduceat(drawn * truth, ties, axis=1)
-    negative = np.add.reduceat(drawn * (1 - truth), ties, axis=1)
-    return positive.cumsum(axis=1), negative.cumsum(axis=1)
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:

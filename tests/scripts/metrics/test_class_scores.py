@@ -81,6 +81,8 @@ def test_multiclass_scores_equal_sklearn():
     assert found["accuracy"] == {MACRO: accuracy_score(truth, said)}
     assert table["accuracy"][MACRO].trivial == pytest.approx(np.bincount(truth).max() / N)
     assert found["f1"][MACRO] == pytest.approx(f1_score(truth, said, average="macro"))
+    constant = [f1_score(truth, np.full(N, c), average="macro") for c in range(3)]
+    assert table["f1"][MACRO].trivial == pytest.approx(max(constant))
     assert [found["sensitivity"][name] for name in NAMES] == pytest.approx(
         list(recall_score(truth, said, average=None))
     )
@@ -116,10 +118,24 @@ def test_absent_classes_are_said_and_not_scored():
     assert table["f1"]["c"].reason == "no threshold from validation"
     assert table["f1"][MACRO].reason == "no class could be scored"
     assert all(found["a"].value is None for found in table.values())
-    # Nothing at all.
-    table = score_classes(logits, np.full_like(labels, NAN), NAMES, weights)
+
+
+@pytest.mark.parametrize("mode", ["multilabel", "multiclass"])
+def test_nothing_known_is_said(mode):
+    logits, labels, weights = case(mode)
+    table = score_classes(logits, np.full_like(labels, NAN), NAMES, weights, mode)
     assert all(found[MACRO].value is None for found in table.values())
     assert table["accuracy"][MACRO].reason == "no known labels"
+
+
+def test_one_class_in_all_images_leaves_accuracy_and_calibration():
+    logits, labels, weights = case("multiclass")
+    labels[:], labels[:, 1] = 0, 1
+    table = score_classes(logits, labels, NAMES, weights, "multiclass")
+    assert table["auroc"][MACRO].reason == "no class could be scored"
+    assert table["accuracy"][MACRO].value == (logits.argmax(axis=1) == 1).mean()
+    assert table["accuracy"][MACRO].trivial == 1
+    assert table["ece"][MACRO].value is not None
 
 
 def test_a_single_patient_has_no_interval():

@@ -32,6 +32,7 @@ from scripts.metrics.classification import (
     mean_over_classes,
     sensitivity,
     specificity,
+    weighted_areas,
 )
 
 ONES = np.ones((1, 200))
@@ -61,6 +62,16 @@ def test_average_precision_equals_sklearn(prevalence, levels):
     assert weighted_auprc(labels, scores, ONES)[0] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
     expected = [average_precision_score(repeated(labels, w), repeated(scores, w)) for w in weights]
     np.testing.assert_allclose(weighted_auprc(labels, scores, weights), expected, atol=1e-12)
+
+
+@CASES
+def test_areas_of_one_pass_equal_those_by_themselves(prevalence, levels):
+    labels, scores, weights = case(prevalence, levels)
+    area, precision, sensitive = weighted_areas(labels, scores, weights)
+    expected = [roc_auc_score(repeated(labels, w), repeated(scores, w)) for w in weights]
+    np.testing.assert_allclose(area, expected, atol=1e-12)
+    np.testing.assert_array_equal(precision, weighted_auprc(labels, scores, weights))
+    np.testing.assert_array_equal(sensitive, weighted_sensitivity_at(labels, scores, weights))
 
 
 @CASES
@@ -101,6 +112,7 @@ def test_a_draw_without_what_a_score_needs_is_nan():
     weights = np.array([[0.0, 1, 1], [1, 0, 0], [0, 0, 0]])
     counts = confusion(labels, scores > 0.3, weights)
     for found, expected in (
+        (weighted_areas(labels, scores, weights)[0], [np.nan, np.nan, np.nan]),
         (weighted_auprc(labels, scores, weights), [np.nan, 1, np.nan]),
         (weighted_sensitivity_at(labels, scores, weights), [np.nan, np.nan, np.nan]),
         (f1(counts), [np.nan, 1, np.nan]),
