@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _STOCK_TYPE = {"vit_mae": "vit"}
 _STATISTICS = ("image_mean", "image_std")
 _NOT_SETTINGS = ("model_type", "auto_map")
+_OPTIONAL = {"_raise_exceptions_for_missing_entries": False, "_raise_exceptions_for_connection_errors": False}
 _AS_BUILT = ("hidden_states_norms.", "pooler.dense.")  # heads of another use, which a file of the model need not have
 
 
@@ -42,16 +43,13 @@ def read_config(name: str) -> dict[str, Any]:
     """
     if not Path(name).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name):
         raise CxrError(f"No encoder '{name}': it is no folder, and not the `owner/name` of a model of the hub.")
+    folder, images = Path(name), "preprocessor_config.json"
     try:
-        path = cached_file(name, "config.json")
-        values = json.loads(Path(path).read_text())
-        images = cached_file(
-            name,
-            "preprocessor_config.json",
-            _raise_exceptions_for_missing_entries=False,
-            _raise_exceptions_for_connection_errors=False,
-        )
-        found = json.loads(Path(images).read_text()) if images else {}
+        if not folder.is_dir():  # the hub's cache lays a model's files into one folder
+            folder = Path(cached_file(name, "config.json")).parent
+            cached_file(name, images, **_OPTIONAL)
+        values = json.loads((folder / "config.json").read_text())
+        found = json.loads((folder / images).read_text()) if (folder / images).is_file() else {}
     except (OSError, ValueError) as error:
         what = (
             "its config.json cannot be read" if Path(name).is_dir() else "no folder, nor a hub's model to be had here"
