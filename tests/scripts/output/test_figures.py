@@ -7,7 +7,6 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import torch
-from matplotlib.figure import Figure
 
 from scripts.errors import CxrError
 from scripts.metrics import probe_cv, retrieval, spectrum
@@ -33,20 +32,6 @@ HISTORY = [
     }
     for e in range(1, 6)
 ]
-
-
-@pytest.fixture
-def drawn(monkeypatch):
-    """Figures as they were saved, so that a test can read their texts."""
-    kept: list[Figure] = []
-    original = Figure.savefig
-
-    def keep(self, *args, **kwargs):
-        kept.append(self)
-        original(self, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", keep)
-    return kept
 
 
 def probes():
