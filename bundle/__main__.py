@@ -13,6 +13,8 @@ from scripts.errors import CxrError
 VERBS = {
     "demo": ("bundle.demo", "make the demo data: radiograph-like phantoms with reports, as DICOM files"),
     "prepare": ("bundle.prepare", "read a data set once: study table, image store, text store, audit"),
+    "sweep": ("bundle.sweep", "train and score tasks over label fractions, initialisations and seeds"),
+    "pack": ("bundle.pack", "write a trained network as a bundle of its own"),
     "bench": ("bundle.bench", "measure speed against the named alternatives, side by side"),
 }
 

@@ -1,0 +1,234 @@
+"""From the cells' predictions to one row a setting: mean over seeds, patient-wise interval, difference to random."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import rankdata
+
+from bundle.sweep.plan import RANDOM, Cell
+from bundle.sweep.record import Record
+from scripts.evaluation import HEADLINES, headline, split_table, trivial_answer, unscored
+from scripts.metrics import paired_difference, patient_weights, percentile_interval
+from scripts.metrics.bootstrap import Floats
+
+Ended = Mapping[Cell, Record]
+FEW = 20
+
+
+@dataclass
+class Row:
+    """One line of the sweep's CSV; `kind` is `cell`, `mean` (of the headline over seeds) or `other mean`."""
+
+    kind: str
+    task: str
+    mode: str
+    fraction: int
+    init: str
+    metric: str
+    value: float | None = None
+    lo: float | None = None
+    hi: float | None = None
+    seed_sd: float | None = None
+    difference: float | None = None
+    difference_lo: float | None = None
+    difference_hi: float | None = None
+    p: float | None = None
+    trivial: float | None = None
+    seeds: int | None = None
+    seed: int | None = None
+    fold: int | None = None
+    test_images: int | None = None
+    test_patients: int | None = None
+    train_images: float | None = None
+    train_patients: float | None = None
+    names: str = ""
+    status: str = ""
+    note: str = ""
+    seconds: float | None = None
+    folder: str = ""
+
+
+@dataclass
+class _Group:
+    """All seeds and folds of a setting, scored on the same draws."""
+
+    row: Row
+    images: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    draws: Floats = field(default_factory=lambda: np.empty(0))  # [1 + B] mean over seeds; the first is of all images
+
+
+def aggregate(cells: Sequence[Cell], ended: Ended, resamples: int = 1000) -> pd.DataFrame:
+    """Rows of `Row` for every cell and every setting (task, mode, fraction, initialisation) of a sweep.
+
+    The images of all folds of a seed are pooled, each with the score of the one network that had not seen its patient.
+    Networks of different folds need not agree on what a score of 2 means, so a classifier's scores are replaced by
+    their rank among the fold's images, (rank - 1/2) / n, before pooling; masks and boxes are pooled as they are.
+
+    A draw draws patients, and the same patients for every initialisation and seed. The interval is of the mean over
+    seeds under these draws; the spread over seeds is told apart from it, as a standard deviation. p-values are not
+    corrected for their number.
+
+    Args:
+        cells: of the plan.
+        ended: how they ended, those that have.
+        resamples: draws of the bootstrap.
+    """
+    settings: dict[tuple[str, str, int, str], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        settings[cell.task, cell.mode, cell.fraction, cell.init].append(cell)
+    groups = {key: _group(key, members, ended, resamples) for key, members in settings.items()}
+    for (task, mode, fraction, init), group in groups.items():
+        base = groups.get((task, mode, fraction, RANDOM))
+        if init != RANDOM and base is not None:
+            _compare(group, base)
+    rows = [_cell_row(cell, ended.get(cell)) for cell in cells]
+    for key, group in groups.items():
+        rows += [group.row, *_other_means(key, settings[key], ended)]
+    return pd.DataFrame([asdict(row) for row in rows])
+
+
+def _cell_row(cell: Cell, record: Record | None) -> Row:
+    record = record or Record("died", "not run yet")
+    return Row(
+        "cell", cell.task, cell.mode, cell.fraction, cell.init, HEADLINES[cell.task].name,
+        value=record.value,
+        seed=cell.seed,
+        fold=cell.fold,
+        train_images=record.training.get("images"),
+        train_patients=record.training.get("patients"),
+        names=" ".join(record.names),
+        status="open" if record.reason == "not run yet" else record.status,
+        note="" if record.status == "done" else record.reason,
+        seconds=record.seconds or None,
+        folder=str(cell.folder),
+    )  # fmt: skip
+
+
+def _group(key: tuple[str, str, int, str], cells: Sequence[Cell], ended: Ended, resamples: int) -> _Group:
+    task, mode, fraction, init = key
+    row = Row("mean", task, mode, fraction, init, HEADLINES[task].name)
+    group = _Group(row)
+    by_seed: dict[int, list[Cell]] = defaultdict(list)
+    for cell in cells:
+        by_seed[cell.seed].append(cell)
+    # A seed with a fold missing would be scored on other images than the rest.
+    whole = {
+        seed: folds
+        for seed, folds in by_seed.items()
+        if all(cell in ended and ended[cell].status == "done" for cell in folds)
+    }
+    row.seeds = len(whole)
+    row.note = _training_note(row, [ended[cell] for cell in cells if cell in ended and ended[cell].training])
+    if not whole:
+        reasons = {ended[cell].reason for cell in cells if cell in ended} or {"not run yet"}
+        row.note = "; ".join(filter(None, [row.note, *sorted(reasons)]))
+        return group
+    if len(whole) < len(by_seed):
+        row.note = "; ".join(filter(None, [row.note, f"{len(whole)} of {len(by_seed)} seeds"]))
+    done = {cell: ended[cell] for folds in whole.values() for cell in folds}
+    names = next(iter(done.values())).names
+    tables = [_pooled(task, folds, names) for folds in whole.values()]
+    first = tables[0]
+    group.names, left_out = _scored_names(task, first, names, done)
+    row.note = "; ".join(filter(None, [row.note, left_out]))
+    row.names = " ".join(group.names)
+    row.test_images, row.test_patients = len(first), int(first["patient"].nunique())
+    if not group.names:
+        return group
+    group.images = tuple(first["image_id"])
+    weights = np.ones((1, len(first)))
+    if row.test_patients > 1:
+        weights = np.vstack([weights, patient_weights(first["patient"].to_numpy(), resamples)])
+    draws = np.stack([headline(task, table, names, weights, only=group.names) for table in tables])
+    group.draws = draws.mean(axis=0)
+    constant = _pooled(task, next(iter(whole.values())), names, trivial=True)
+    row.trivial = float(headline(task, constant, names, weights[:1], only=group.names)[0])
+    row.value = float(group.draws[0])
+    row.seed_sd = float(draws[:, 0].std(ddof=1)) if len(draws) > 1 else None
+    if np.isfinite(group.draws[1:]).any():
+        row.lo, row.hi = percentile_interval(group.draws[1:])
+    return group
+
+
+def _training_note(row: Row, records: Sequence[Record]) -> str:
+    """Fills in the size of the training part, which folds may differ in by an image, and says when it is small."""
+    if not records:
+        return ""
+    row.train_images = round(float(np.mean([record.training["images"] for record in records])), 1)
+    row.train_patients = round(float(np.mean([record.training["patients"] for record in records])), 1)
+    fewest = min(record.training["images"] for record in records)
+    return f"only {fewest} training image{'s' * (fewest != 1)}" if fewest < FEW else ""
+
+
+def _pooled(task: str, cells: Sequence[Cell], names: Sequence[str], trivial: bool = False) -> pd.DataFrame:
+    """Scored images of a seed's folds, ordered by image; a patient is told apart by fold and code."""
+    tables = []
+    for cell in cells:
+        table = pd.read_parquet(cell.folder / "evaluation" / "predictions.parquet")
+        table = trivial_answer(task, table, names) if trivial else split_table(table).scored
+        table = table.assign(patient=[f"{cell.fold}/{code}" for code in table["patient"]])
+        if task == "classification" and len(cells) > 1:
+            scores = [f"logit_{name}" for name in names]
+            table = table.assign(**{column: (rankdata(table[column]) - 0.5) / len(table) for column in scores})
+        tables.append(table)
+    return pd.concat(tables).sort_values("image_id", ignore_index=True)
+
+
+def _scored_names(task: str, table: pd.DataFrame, names: Sequence[str], done: Ended) -> tuple[tuple[str, ...], str]:
+    """What the number is the mean over, and a note on the names that are left out, each with the reason."""
+    reasons = {name: f"{reason} among the test images" for name, reason in unscored(task, table, names).items()}
+    for name in names:
+        lacking = [cell for cell, record in done.items() if not record.training["positives"].get(name)]
+        if lacking:
+            where = "" if lacking[0].fold is None else f" of fold {lacking[0].fold}"
+            reasons[name] = f"no positive among the training images{where}"
+    note = "; ".join(f"{name} not scored: {reason}" for name, reason in reasons.items())
+    return tuple(name for name in names if name not in reasons), note
+
+
+def _compare(group: _Group, base: _Group) -> None:
+    """The paired difference to random initialisation, where both were scored on the same images and names."""
+    if not group.images or not base.images:
+        return
+    if group.images != base.images or group.names != base.names:
+        group.row.note = "; ".join(filter(None, [group.row.note, "scored on other images or names than random"]))
+        return
+    value = float(group.draws[0] - base.draws[0])
+    group.row.difference = value
+    if np.isfinite(group.draws[1:] - base.draws[1:]).any():
+        found = paired_difference(value, base.draws[1:], group.draws[1:])
+        group.row.difference_lo, group.row.difference_hi, group.row.p = found.lo, found.hi, found.p
+
+
+def _other_means(key: tuple[str, str, int, str], cells: Sequence[Cell], ended: Ended) -> list[Row]:
+    """The evaluations' further metrics, averaged over seeds and folds; without an interval."""
+    task, mode, fraction, init = key
+    done = [ended[cell] for cell in cells if cell in ended and ended[cell].status == "done"]
+    rows = []
+    for metric in dict.fromkeys(name for record in done for name in record.metrics):
+        values: list[Any] = [record.metrics.get(metric, np.nan) for record in done]
+        values = [value for value in values if np.isfinite(value)]
+        if values:
+            sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
+            mean = float(np.mean(values))
+            rows.append(
+                Row(
+                    "other mean",
+                    task,
+                    mode,
+                    fraction,
+                    init,
+                    metric,
+                    mean,
+                    seed_sd=sd,
+                    seeds=len({c.seed for c in cells}),
+                )
+            )
+    return rows

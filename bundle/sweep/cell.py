@@ -1,0 +1,195 @@
+"""One cell in a worker: MONAI's workflow of `train.json`, then that of `evaluate.json`, in the cell's own folder."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import sys
+import time
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from mlflow import MlflowClient
+from monai.bundle import ConfigWorkflow
+
+from bundle.sweep.plan import Cell
+from bundle.sweep.record import Record, begin, note, write_record
+from scripts.data import LoadMasksd
+from scripts.engine.state import parts, was_stopped
+from scripts.engine.workflow import explain
+from scripts.errors import CxrError
+from scripts.evaluation import headline, split_table, unscored
+
+logger = logging.getLogger(__name__)
+CONFIGS = Path("configs")
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Where the cells' MLflow runs go."""
+
+    tracking_uri: str
+    experiment_name: str
+    parent_run: str
+
+
+@dataclass(frozen=True)
+class CellRunner:
+    """Callable `(cell, device) -> Record`: trains, evaluates, writes the cell's files, and its record last.
+
+    Args:
+        features: folder of the features of frozen encoders, which all cells share.
+        tracked: the MLflow run that the cells' runs are children of.
+    """
+
+    features: Path
+    tracked: Tracked
+
+    def __call__(self, cell: Cell, device: str) -> Record:
+        start = time.monotonic()
+        state = begin(cell)
+        with _output_to(cell.folder / "log.txt"):
+            try:
+                record = self._run(cell, device, state)
+            except Exception as error:  # whatever it is, the other cells go on
+                logger.exception("The cell failed.")
+                record = Record("failed", explain(error))
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return write_record(cell, replace(record, seconds=time.monotonic() - start))
+
+    def _run(self, cell: Cell, device: str, state: dict[str, Any]) -> Record:
+        overrides = self._overrides(cell, device)
+        if not state["trained"]:
+            training = self._workflow(cell, ["train.json"], overrides, "training")
+            try:
+                state |= training_facts(cell.task, training)
+            except CxrError as error:
+                if cell.fraction == 100:
+                    raise
+                return Record("skipped", str(error))  # so few images that none is left
+            if not any(state["training"]["positives"].values()):
+                reason = f"none of the {state['training']['images']} training images is positive for anything"
+                return Record("skipped", reason, names=tuple(state["names"]), training=state["training"])
+            training.run()
+            trainer = training.parser.get_parsed_content("train#trainer")
+            if was_stopped(trainer):
+                sys.exit(143)  # by a signal: the checkpoint is there, and the next sweep goes on from it
+            state |= {"trained": True, "run_id": getattr(parts(trainer).get("tracking"), "run_id", None)}
+            note(cell, state)
+        evaluation = self._workflow(cell, ["train.json", "evaluate.json"], overrides, "evaluation")
+        evaluation.run()
+        found = evaluation.parser.get_parsed_content("validate#evaluator").state.metrics
+        metrics = {name: float(value) for name, value in found.items() if np.ndim(value) == 0}
+        self._log(state.get("run_id"), metrics)
+        record = Record("done", names=tuple(state["names"]), training=state["training"], metrics=metrics)
+        return replace(record, value=_value(cell, record))
+
+    def _overrides(self, cell: Cell, device: str) -> dict[str, Any]:
+        own = {"cache_dir": str(self.features)} if cell.task == "classification" else {}
+        checkpoint = cell.folder / "models" / "checkpoint.pt"
+        return {
+            **own,
+            "experiment_name": self.tracked.experiment_name,
+            "tracking_uri": self.tracked.tracking_uri,
+            **cell.overrides,
+            "run_name": cell.name,
+            "parent_run": self.tracked.parent_run,
+            "device": device,
+            "ckpt_dir": str(cell.folder / "models"),
+            "resume": checkpoint.is_file(),
+        }
+
+    def _workflow(self, cell: Cell, files: Sequence[str], overrides: Mapping[str, Any], kind: str) -> ConfigWorkflow:
+        folder = CONFIGS / cell.task
+        configs = [str(folder / files[0]), *cell.configs, *(str(folder / file) for file in files[1:])]
+        workflow = ConfigWorkflow(
+            config_file=configs,
+            meta_file=str(folder / "metadata.json"),
+            logging_file=False,
+            workflow_type=kind,
+            **{**overrides, "output_dir": str(cell.folder / kind)},
+        )
+        if kind == "evaluation":
+            # The trained weights hold the encoder's; and the scores go to the cell's own run, not to a second one.
+            workflow.parser["encoder_weights"] = None
+            for place, handler in enumerate(workflow.parser["validate::handlers"]):
+                if isinstance(handler, dict) and "tracking" in handler:
+                    workflow.parser[f"validate::handlers::{place}::tracking"] = None
+        workflow.initialize()
+        return workflow
+
+    def _log(self, run_id: str | None, metrics: Mapping[str, float]) -> None:
+        if run_id is None:
+            return
+        client = MlflowClient(self.tracked.tracking_uri)
+        for name, value in metrics.items():
+            if np.isfinite(value):
+                client.log_metric(run_id, f"test_{name}", value)
+
+
+def training_facts(task: str, workflow: ConfigWorkflow) -> dict[str, Any]:
+    """Names, and what the training items hold of each: exactly those that the configuration will train on."""
+    names = [str(name) for name in workflow.parser.get_parsed_content("names")]
+    items = workflow.parser.get_parsed_content("train#dataset#data")
+    positives = dict.fromkeys(names, 0)
+    if task == "classification":
+        labels = np.stack([np.asarray(item["label"], dtype=float) for item in items])
+        positives = dict(zip(names, (labels == 1).sum(axis=0).tolist()))
+    elif task == "detection":
+        for item in items:
+            for index in np.unique(item["label"]):
+                positives[names[int(index)]] += 1
+    else:
+        positives = _positive_masks(items, names, int(workflow.parser.get_parsed_content("image_size")))
+    patients = len({item["patient_id"] for item in items})
+    return {"names": names, "training": {"images": len(items), "patients": patients, "positives": positives}}
+
+
+def _positive_masks(items: Sequence[Mapping[Hashable, Any]], names: Sequence[str], size: int) -> dict[str, int]:
+    """Known masks of each name, or 0 when all of them are empty; masks are read until one is not."""
+    load = LoadMasksd(keys="label", size=size)
+    known = {name: sum(bool(item["label"][index]) for item in items) for index, name in enumerate(names)}
+    found: set[str] = set()
+    for item in items:
+        if any(reference and name not in found for name, reference in zip(names, item["label"])):
+            masks = load(item)["label"]
+            found |= {name for name, mask in zip(names, masks) if bool((mask > 0).any())}
+    return {name: count if name in found else 0 for name, count in known.items()}
+
+
+def _value(cell: Cell, record: Record) -> float | None:
+    table = split_table(pd.read_parquet(cell.folder / "evaluation" / "predictions.parquet")).scored
+    missing = unscored(cell.task, table, record.names)
+    only = [name for name in record.names if name not in missing and record.training["positives"][name]]
+    if not only:
+        return None
+    value = float(headline(cell.task, table, record.names, np.ones((1, len(table))), only)[0])
+    return value if np.isfinite(value) else None
+
+
+@contextmanager
+def _output_to(path: Path) -> Iterator[None]:
+    """Sends what this process writes, whichever library writes it, to the end of a file."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = [os.dup(number) for number in (1, 2)]
+    with path.open("ab") as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, copy in zip((1, 2), kept):
+            os.dup2(copy, number)
+            os.close(copy)

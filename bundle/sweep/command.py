@@ -1,0 +1,220 @@
+"""`python -m bundle sweep DATA OUT`: tasks × label fractions × initialisations × seeds × frozen or tuned."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+import torch
+from filelock import FileLock, Timeout
+from rich.console import Console
+
+from bundle.sweep.aggregate import aggregate
+from bundle.sweep.cell import CellRunner, Tracked
+from bundle.sweep.checks import check_plan
+from bundle.sweep.figure import plot_sweep
+from bundle.sweep.paper import paper_markdown, paper_tables, print_paper
+from bundle.sweep.plan import FRACTIONS, MODES, RANDOM, TASKS, Cell, Init, Plan, read_configs, read_settings
+from bundle.sweep.progress import Following
+from bundle.sweep.record import Record, read_record, write_record
+from bundle.sweep.table import LEGEND, sweep_notes, sweep_rows
+from bundle.sweep.tracking import ParentRun
+from bundle.sweep.worker import Died, Work, run_on
+from scripts.atomic import write_text_atomically
+from scripts.errors import CxrError
+from scripts.output import print_scores, write_scores
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    """Arguments of the verb."""
+    add = parser.add_argument
+    add("data", metavar="DATA", help="folder made by prepare, or a raw table, as the tasks' dataset_dir")
+    add("out", metavar="OUT", help="output folder; the same command goes on with a stopped sweep")
+    add(
+        "--init", action="append", default=[], metavar="NAME=WEIGHTS[,KEY=VALUE…]",
+        help="what encoders start from (repeatable): a file of weights, or a transformers folder, which is the encoder "
+        "too; `random` is always there",
+    )  # fmt: skip
+    add("--tasks", type=_words(TASKS), default=list(TASKS), metavar="T,T", help=f"of {', '.join(TASKS)} (all)")
+    add("--fractions", type=_fractions, default=list(FRACTIONS), metavar="F,F", help="label fractions, %% (1,10,100)")
+    add("--seeds", type=_numbers, default=[0, 1, 2], metavar="S,S", help="(0,1,2)")
+    add("--modes", type=_words(MODES), default=list(MODES), metavar="M,M", help="of the encoder: frozen, tuned (both)")
+    add("--folds", action="store_true", help="the five folds by patient in turn, in place of the data set's split")
+    add(
+        "--set", action="append", default=[], metavar="[SCOPE:]KEY=VALUE",
+        help="overrides an id of the tasks' train.json (repeatable; later wins); a SCOPE is a task, a mode, an "
+        "initialisation or 1%%, 10%%, 100%%",
+    )  # fmt: skip
+    add("--config", action="append", default=[], metavar="[SCOPE:]FILE", help="overlay over train.json (repeatable)")
+    add("--devices", type=_list, default=None, metavar="D,D", help="such as cuda:0,cuda:1 (every GPU, else cpu)")
+    add("--workers", type=int, default=None, metavar="N", help="processes, dealt to the devices (one a device)")
+    add("--resamples", type=int, default=1000, metavar="N", help="draws of the bootstrap (1000)")
+    add("--tracking-uri", default=None, metavar="URI", help="of MLflow (OUT/mlruns.db)")
+    add("--experiment", default="cxr_sweep", metavar="NAME", help="of MLflow (cxr_sweep)")
+    add(
+        "--paper", nargs="?", const="", default=None, metavar="BENCHMARK",
+        help="also the published tables beside ours; BENCHMARK says which of theirs the data are (RSNA, SIIM, …)",
+    )  # fmt: skip
+
+
+def main(args: Namespace, work: Work | None = None) -> int:
+    """Runs the sweep; exit status 1 when a cell failed.
+
+    Args:
+        args: of `add_arguments`.
+        work: in place of MONAI's workflows, for a test.
+
+    Raises:
+        CxrError: for arguments that no cell could run with, and for an output folder made with other settings.
+    """
+    console = Console()
+    logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table that it makes
+    out = Path(args.out)
+    plan = _plan(args, out)
+    if args.paper:
+        paper_tables(pd.DataFrame({"task": []}), args.paper)  # a benchmark that is none is known at the start
+    if work is None:
+        check_plan(plan)
+    out.mkdir(parents=True, exist_ok=True)
+    with _alone(out):
+        cells = plan.cells()
+        ended = {cell: record for cell in cells if (record := read_record(cell)) is not None}
+        facts = {"data": args.data, "init": " ".join(args.init), "set": " ".join(args.set), "config": args.config}
+        parent = ParentRun(out, args.tracking_uri, args.experiment, facts)
+        tracked = Tracked(parent.uri, args.experiment, parent.run_id)
+        try:
+            run_cells(cells, ended, _devices(args), work or CellRunner(out / "features", tracked), console)
+            frame = aggregate(cells, ended, args.resamples)
+            files = report(frame, out, console)
+            if args.paper is not None:
+                files.append(_paper(frame, args.paper or None, out, console))
+        except BaseException:
+            parent.close()
+            raise
+        failed = [cell for cell in cells if ended[cell].status in ("failed", "died")]
+        parent.finish(frame, files, whole=not failed)
+    for cell in failed:
+        console.print(f"failed: {cell.name}: {ended[cell].reason} ({cell.folder / 'log.txt'})", soft_wrap=True)
+    console.print(f"{len(cells)} cells, {len(failed)} failed; results in {out}.", soft_wrap=True)
+    return 1 if failed else 0
+
+
+def run_cells(
+    cells: Sequence[Cell], ended: dict[Cell, Record], devices: Sequence[str], work: Work, console: Console
+) -> None:
+    """Runs the cells that have not ended well, and puts how they end into `ended`."""
+    for cell in [cell for cell, record in ended.items() if record.status in ("failed", "died")]:
+        del ended[cell]
+    todo = [cell for cell in cells if cell not in ended]
+    if not todo:
+        return
+    with Following(cells, ended, min(len(devices), len(todo)), console) as following:
+        started: dict[Cell, float] = {}
+        for cell, result, running in run_on(devices, work, todo, preload="bundle.sweep.cell"):
+            if isinstance(result, Died):
+                result = write_record(cell, Record("died", result.reason, time.monotonic() - started[cell]))
+            started.update({other: time.monotonic() for other in running if other not in started})
+            if cell is not None:
+                ended[cell] = result
+            following.show(cell, running)
+
+
+def report(frame: pd.DataFrame, out: Path, console: Console) -> list[Path]:
+    """Writes and prints what the sweep has found; gives the files."""
+    frame.to_csv(out / "sweep.csv", index=False)
+    rows, notes = sweep_rows(frame), sweep_notes(frame)
+    print_scores(rows, "Label efficiency", console)
+    for line in (LEGEND, *notes):
+        console.print(line, soft_wrap=True, highlight=False)
+    markdown = write_scores(rows, out / "sweep.md")
+    text = markdown.read_text(encoding="utf-8") + "\n" + "\n".join([LEGEND, "", *(f"- {note}" for note in notes)])
+    write_text_atomically(text + "\n", markdown)
+    return [out / "sweep.csv", markdown, plot_sweep(frame, out / "sweep.png")]
+
+
+def _paper(frame: pd.DataFrame, benchmark: str | None, out: Path, console: Console) -> Path:
+    tables = paper_tables(frame, benchmark)
+    print_paper(tables, console)
+    write_text_atomically(paper_markdown(tables), out / "paper.md")
+    return out / "paper.md"
+
+
+def _plan(args: Namespace, out: Path) -> Plan:
+    if not Path(args.data).exists():
+        raise CxrError(f"no data set at {args.data}.")
+    given = [Init.read(text) for text in args.init]
+    inits = {RANDOM: Init(RANDOM)} | {init.name: init for init in given}
+    if len({init.name for init in given}) < len(given):
+        raise CxrError("two --init have the same name.")
+    known = [*args.tasks, *args.modes, *inits, *(f"{fraction}%" for fraction in args.fractions)]
+    made_from = {init.name: _digest(Path(init.weights)) for init in inits.values() if init.weights}
+    table = Path(args.data) / "studies.parquet" if Path(args.data).is_dir() else Path(args.data)
+    return Plan(
+        args.data, out, args.tasks, list(inits.values()), args.modes, args.fractions, args.seeds, args.folds,
+        read_settings(args.set, known), read_configs(args.config, known), made_from | {"data": _digest(table)},
+    )  # fmt: skip
+
+
+def _devices(args: Namespace) -> list[str]:
+    found = [f"cuda:{index}" for index in range(torch.cuda.device_count())]
+    devices = args.devices or found or ["cpu"]
+    return [devices[index % len(devices)] for index in range(args.workers or len(devices))]
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Two sweeps in one folder would train the same cells."""
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise CxrError(f"another sweep is running in {out}. Wait for it, or choose another output folder.") from None
+    with lock:
+        yield
+
+
+def _digest(path: Path) -> str:
+    """Of a file, or of all files of a folder; "" when there is none."""
+    digest = hashlib.blake2b(digest_size=16)
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in files:
+        if file.is_file():
+            digest.update(file.name.encode())
+            with file.open("rb") as content:
+                while part := content.read(1 << 20):
+                    digest.update(part)
+    return digest.hexdigest()
+
+
+def _list(text: str) -> list[str]:
+    return [part for part in text.split(",") if part]
+
+
+def _words(known: Sequence[str]) -> Callable[[str], list[str]]:
+    def words(text: str) -> list[str]:
+        found = list(dict.fromkeys(_list(text)))
+        if wrong := [word for word in found if word not in known] or not found:
+            raise ArgumentTypeError(f"{wrong or text!r} is none of {', '.join(known)}")
+        return found
+
+    return words
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return list(dict.fromkeys(int(part) for part in _list(text)))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r}: write whole numbers, such as 0,1,2") from None
+
+
+def _fractions(text: str) -> list[int]:
+    found = sorted(_numbers(text))
+    if not found or not set(found) <= set(FRACTIONS):
+        raise ArgumentTypeError(f"{text!r}: prepare draws the fractions {', '.join(map(str, FRACTIONS))}")
+    return found
