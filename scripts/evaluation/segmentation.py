@@ -43,7 +43,7 @@ class SegmentationReport(TaskReport):
     captions: ClassVar[Mapping[str, str]] = {
         "worst_cases": "Worst cases: least Dice among images with a true mask",
         "best_cases": "Best cases: largest Dice among images with a true mask",
-        "false_positives": "Largest predictions where nothing is true",
+        "false_positives": "False positives: most pixels predicted for a mask that is empty",
         "dice_by_size": "Dice of each image against the size of its true mask",
     }
 
@@ -158,12 +158,10 @@ def notes_on(name: str, images: int, positives: int, one_empty: int) -> list[str
 
 
 def case_order(counts: list[Counts], index: pd.Index) -> tuple[pd.Series, pd.Series]:
-    """Images with a true mask by their mean Dice, least first; images without any by their predicted pixels, most
-    first, those with none left out.
+    """Images with a true mask by their mean Dice, least first; and those with pixels predicted for a mask that is
+    truly empty, most first.
     """
-    positive = np.stack([count.true > 0 for count in counts])
-    mean = mean_over_present(np.where(positive, [per_image_dice(count) for count in counts], np.nan))
-    wrong = np.nansum([np.where(count.true == 0, count.pred, 0) for count in counts], axis=0)
-    wrong = np.where(positive.any(axis=0), 0, wrong)
-    dice = pd.Series(mean, index).dropna().sort_values(kind="stable")
-    return dice, pd.Series(wrong, index)[wrong > 0].sort_values(ascending=False, kind="stable")
+    dice = [np.where(count.true > 0, per_image_dice(count), np.nan) for count in counts]
+    wrong = sum(np.where(count.true == 0, count.pred, 0) for count in counts)
+    cases = pd.Series(mean_over_present(np.stack(dice)), index).dropna().sort_values(kind="stable")
+    return cases, pd.Series(wrong, index)[wrong > 0].sort_values(ascending=False, kind="stable")

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.ticker import LogFormatter
 from numpy.typing import ArrayLike
 
 from scripts.errors import CxrError
@@ -38,7 +39,8 @@ def plot_dice_by_size(
         )
         axes.axhline(dice.mean(), color=color(i), linewidth=1)
     axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    for put in (axes.xaxis.set_major_formatter, axes.xaxis.set_minor_formatter):
+        put(LogFormatter())  # 20 and not 2 x 10^1
     axes.set(xlabel="true mask, % of the image", ylabel="Dice", ylim=(-0.03, 1.03))
     figure.legend(loc="outside lower center", ncols=min(3, len(found)))
     return save(figure, path)

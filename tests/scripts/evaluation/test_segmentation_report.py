@@ -15,7 +15,8 @@ from torch import nn
 
 from scripts.errors import CxrError
 from scripts.evaluation import SegmentationReport
-from scripts.evaluation.segmentation import input_spacing
+from scripts.evaluation.segmentation import case_order, input_spacing
+from scripts.metrics.segmentation import Counts
 
 SIZE, NAMES = 32, ["lungs", "heart"]
 
@@ -201,6 +202,17 @@ def test_worst_and_best_cases_and_false_positives_are_drawn(tmp_path: Path) -> N
     page = (tmp_path / "report.html").read_text()
     assert "Worst cases" in page
     assert "patient-0" not in page
+
+
+def test_the_cases_are_ordered_by_what_they_show() -> None:
+    """Four images of two masks: Dice 1/2 and 1, unknown and 0, none true and 9 px of each predicted, 1 and 3 px."""
+    nan = np.nan
+    first = Counts(np.array([1.0, nan, 0, 0]), np.array([2.0, nan, 9, 3]), np.array([2.0, nan, 0, 0]))
+    second = Counts(np.array([4.0, 0, 0, 4]), np.array([4.0, 0, 9, 4]), np.array([4.0, 5, 0, 4]))
+    dice, false = case_order([first, second], pd.Index([10, 11, 12, 13]))
+    assert dice.to_dict() == {11: 0, 10: 0.75, 13: 1}
+    assert list(dice.index) == [11, 10, 13]
+    assert list(false.items()) == [(12, 18), (13, 3)]
 
 
 def test_a_network_of_other_masks_is_told(tmp_path: Path) -> None:
