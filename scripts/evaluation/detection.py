@@ -55,7 +55,7 @@ class DetectionReport(TaskReport):
 
     heading: ClassVar[str] = "Detection"
     captions: ClassVar[Mapping[str, str]] = {
-        "froc": "FROC: sensitivity at false positives an image, with 95 % bands",
+        "froc": "FROC: sensitivity at false positives an image, with a 95 % band",
         "worst_cases": "Worst cases: most boxes missed and false alarms",
         "best_cases": "Best cases: boxes found with the fewest false alarms",
         "false_alarms": "Surest detections where nothing is true",
@@ -103,8 +103,9 @@ class DetectionReport(TaskReport):
         matches = match_boxes(scored, len(self.names), [FROC_IOU])
         pooled, threshold = pool_classes(matches), scores.details["threshold"]
         ranked = {"all": pooled, **dict(zip(self.names, matches))} if len(self.names) > 1 else {self.names[0]: pooled}
-        groups = scored["patient"].tolist()
-        curves = {name: _curve(found, groups) for name, found in ranked.items()}
+        # One band: those of several classes would cover each other.
+        bands = {next(iter(ranked)): scored["patient"].tolist()}
+        curves = {name: _curve(found, bands.get(name)) for name, found in ranked.items()}
         plot_froc(curves, pictures / "froc.png", self.captions["froc"], RATES, _curve(templates))
         sure = pooled.score >= (np.inf if threshold is None else threshold)
         count = {hit: np.bincount(pooled.image[sure & (pooled.hit[0] == hit)], minlength=len(scored)) for hit in (0, 1)}
