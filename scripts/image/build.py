@@ -85,8 +85,8 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
 
     Args:
         body: of a `FeatureEncoder`.
-        weights: "random" or None; or a state dict (`.pt`, `.pth`, `.safetensors`) of the body, or of a task's network, whose encoder is taken;
-            a classifier `fc` in it is left out. For a vision model of transformers also its folder or hub id.
+        weights: "random" or None; or a state dict (`.pt`, `.pth`, `.safetensors`) of the body, or of a task's network,
+            whose encoder is taken; a classifier `fc` in it is left out. For a vision model of transformers also its folder or hub id.
 
     Raises:
         CxrError: there is no such file; or listing the missing, unexpected and mismatched keys.
@@ -99,8 +99,6 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
 
         return load_vision_weights(body, weights)
     if not Path(weights).is_file():
-        raise CxrError(
-            f"encoder_weights: no file {weights}. Pre-train first, give a state dict, or say --encoder_weights {RANDOM}."
-        )
+        raise CxrError(f"encoder_weights: no file {weights}. Pre-train first, give a state dict, or say {RANDOM}.")
     in_task = any(key.startswith(_IN_TASK) for key in read_weights(weights))
     return load_weights(body, weights, prefix=_IN_TASK if in_task else "", ignore=("fc.",))
