@@ -70,3 +70,22 @@ def test_only_valid_pixels_enter_the_mean() -> None:
     np.testing.assert_array_equal(resized, [[10, 10], [0, 30]])
     np.testing.assert_array_equal(valid, [[True, True], [False, True]])
     assert resized.dtype == np.uint16
+
+
+@pytest.mark.parametrize("shape", [(300, 200), (200, 301), (90, 61)])
+def test_a_prediction_comes_back_in_the_pixels_of_the_image(shape: tuple[int, int]) -> None:
+    """Truth values, probabilities and labels of a rectangle, from a square that is larger or smaller."""
+    box = Letterbox(*shape, 128)
+    y0, x0, y1, x1 = shape[0] // 4, shape[1] // 5, shape[0] // 2, shape[1] * 3 // 4
+    drawn = np.zeros(shape, np.float32)
+    drawn[y0:y1, x0:x1] = 1
+    square = box.apply(drawn)
+    for prediction in (square >= 0.5, square, (square >= 0.5).astype(np.uint8) * np.uint8(3)):
+        back = box.mask_to_image(prediction)
+        assert back.dtype == prediction.dtype
+        assert back.shape == shape
+        rows, columns = np.nonzero(back > 0.5)
+        found = [rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]
+        np.testing.assert_allclose(found, [y0, x0, y1, x1], atol=max(shape) / 128)
+    with pytest.raises(ValueError, match="square of 128 pixels"):
+        box.mask_to_image(np.zeros(shape))

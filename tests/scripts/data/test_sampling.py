@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from monai.transforms import Compose, Lambdad, RandGaussianNoised
 
 from scripts.data.sampling import TRIES, EpochSampler, StudyDataset, part_of_rank
@@ -162,3 +163,22 @@ def test_fewer_rows_than_ranks_are_refused_on_every_rank(monkeypatch: pytest.Mon
     monkeypatch.setattr("ignite.distributed.get_world_size", lambda: 4)
     with pytest.raises(CxrError, match=r"fewer validation images \(3\) than ranks \(4\)"):
         part_of_rank(noisy_dataset(3))
+
+
+def test_features_stand_in_for_pixels_until_an_item_is_read() -> None:
+    """What the frozen encoder made of an image goes out in every epoch; `read` gives the picture all the same."""
+    items: list[dict[str, Any]] = [{"image": value, "label": value} for value in range(3)]
+    dataset = StudyDataset(items, Compose([Lambdad("image", refuse_two)]), unreadable="replace")
+    assert dataset.features is None
+    dataset.features = torch.arange(6.0).reshape(3, 2)
+    assert [dataset[key]["image"].tolist() for key in (0, 2, 4)] == [[0, 1], [4, 5], [2, 3]]
+    assert dataset[4]["label"] == 1
+    assert items[1] == {"image": 1, "label": 1}
+    assert dataset.read(1) == {"image": 1, "label": 1}
+    with pytest.raises(CxrError, match="Row 2 of the data list cannot be read"):
+        dataset.read(2)
+
+
+def test_reading_one_item_is_epoch_zero() -> None:
+    dataset = noisy_dataset()
+    np.testing.assert_array_equal(dataset.read(3)["image"], noisy_dataset()[3]["image"])

@@ -51,6 +51,17 @@ def test_paths_are_relative_in_the_file_and_absolute_in_memory(tmp_path):
     assert read["box_labels"].tolist() == [["opacity"], [], None]
 
 
+def test_each_of_several_masks_in_a_cell_is_a_path_or_a_string(tmp_path):
+    source = tmp_path / "archive"
+    out = prepared(tmp_path / "out", source)
+    cells = [f"{source}/m/a.png|{source}/m/b.png", "-1", f"1 5|{source}/m/c.png|/elsewhere/d.png"]
+    write_studies(table(source).assign(mask_opacity=cells), out, source)
+    stored = pd.read_parquet(out / "studies.parquet")
+    assert stored["mask_opacity"].tolist() == ["m/a.png|m/b.png", "-1", "1 5|m/c.png|/elsewhere/d.png"]
+    source.mkdir()
+    assert read_studies(out)["mask_opacity"].tolist() == cells
+
+
 def test_an_image_named_by_a_number_is_a_file_and_an_emptied_one_is_none(tmp_path):
     out = prepared(tmp_path / "out", tmp_path)
     names = [str(tmp_path / "0001"), str(tmp_path / "2"), ""]
