@@ -86,7 +86,8 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
     Args:
         body: of a `FeatureEncoder`.
         weights: "random" or None; or a state dict (`.pt`, `.pth`, `.safetensors`) of the body, or of a task's network,
-            whose encoder is taken; a classifier `fc` in it is left out. For a vision model of transformers also its folder or hub id.
+            whose encoder is taken; a classifier `fc` in it is left out. For a vision model of transformers also its
+            folder or hub id.
 
     Raises:
         CxrError: there is no such file; or listing the missing, unexpected and mismatched keys.
