@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 
 @pytest.fixture
-def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Figures as they were saved, so that a test can read their texts."""
     kept: list[Figure] = []
     original = Figure.savefig

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from scripts.errors import CxrError
@@ -50,7 +50,7 @@ def test_a_band_over_equal_draws_is_the_curve_and_draws_of_one_class_are_left_ou
     assert bands(count, weights[3:]) == []
 
 
-def test_every_class_has_its_scores_and_an_absent_one_its_reason(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_every_class_has_its_scores_and_an_absent_one_its_reason(tmp_path: Path, drawn: list[Any]) -> None:
     labels, scores, _ = data(60)
     truth = np.stack([labels, np.zeros(60), np.ones(60), np.full(60, np.nan)], axis=1)
     truth[:10, 0] = np.nan
@@ -72,7 +72,7 @@ def test_every_class_has_its_scores_and_an_absent_one_its_reason(tmp_path: Path,
     assert not axes[2].lines
 
 
-def test_thirty_thousand_images_make_a_thin_curve_with_its_ends(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_thirty_thousand_images_make_a_thin_curve_with_its_ends(tmp_path: Path, drawn: list[Any]) -> None:
     rng = np.random.default_rng(0)
     truth = rng.integers(0, 2, (30_000, 1)).astype(float)
     plot_roc_pr(truth, truth + rng.normal(size=truth.shape), ["Edema"], tmp_path / "roc.png")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from scripts.errors import CxrError
@@ -21,11 +21,11 @@ def square(x0: int, x1: int) -> np.ndarray:
     return mask
 
 
-def legend(figure: Figure) -> list[str]:
+def legend(figure: Any) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()] if figure.legends else []
 
 
-def test_masks_are_outlines_where_true_and_areas_where_predicted(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_masks_are_outlines_where_true_and_areas_where_predicted(tmp_path: Path, drawn: list[Any]) -> None:
     truth = np.stack([square(2, 8), -np.ones((20, 20))])
     panel = mask_panel(GREY, ["lung", "heart"], truth, np.stack([square(4, 10), np.zeros((20, 20))]))
     plot_montage([panel], tmp_path / "m.png")
@@ -39,7 +39,7 @@ def test_masks_are_outlines_where_true_and_areas_where_predicted(tmp_path: Path,
     assert not np.allclose(shade, np.asarray(axes.images[1].get_array())[10, 5, :3])  # one name: two colours
 
 
-def test_several_masks_keep_their_colour_in_truth_and_prediction(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_several_masks_keep_their_colour_in_truth_and_prediction(tmp_path: Path, drawn: list[Any]) -> None:
     masks = np.stack([square(2, 8), square(12, 18)])
     plot_montage([mask_panel(GREY, ["left", "right"], masks, masks)], tmp_path / "m.png")
     axes = drawn[0].axes[0]
@@ -49,9 +49,7 @@ def test_several_masks_keep_their_colour_in_truth_and_prediction(tmp_path: Path,
     assert len(legend(drawn[0])) == 4
 
 
-def test_boxes_are_solid_where_true_and_dashed_with_their_score_where_found(
-    tmp_path: Path, drawn: list[Figure]
-) -> None:
+def test_boxes_are_solid_where_true_and_dashed_with_their_score_where_found(tmp_path: Path, drawn: list[Any]) -> None:
     found = ([[3, 3, 9, 9], [1, 1, 4, 4], [10, 10, 15, 15]], [0, 1, 0], [0.93, 0.04, 0.5])
     panel = box_panel(GREY, ["nodule", "mass"], ([[2, 2, 8, 8]], [0]), found, threshold=0.1)
     plot_montage([panel], tmp_path / "m.png")
@@ -63,9 +61,7 @@ def test_boxes_are_solid_where_true_and_dashed_with_their_score_where_found(
     assert len(box_panel(GREY, ["nodule", "mass"], ([], []), found, most=1).found.boxes) == 1  # type: ignore[union-attr]
 
 
-def test_images_without_a_box_and_pictures_without_anything_found_are_drawn(
-    tmp_path: Path, drawn: list[Figure]
-) -> None:
+def test_images_without_a_box_and_pictures_without_anything_found_are_drawn(tmp_path: Path, drawn: list[Any]) -> None:
     nothing = box_panel(GREY, ["nodule"], (np.zeros((0, 4)), np.zeros(0)), (np.zeros((0, 4)), np.zeros(0), np.zeros(0)))
     plot_montage([nothing, Panel(GREY)], tmp_path / "m.png")
     assert legend(drawn[0]) == []
@@ -73,7 +69,7 @@ def test_images_without_a_box_and_pictures_without_anything_found_are_drawn(
 
 
 @pytest.mark.parametrize("count", [1, 3, 6])
-def test_a_heat_map_stands_beside_its_image(tmp_path: Path, drawn: list[Figure], count: int) -> None:
+def test_a_heat_map_stands_beside_its_image(tmp_path: Path, drawn: list[Any], count: int) -> None:
     heat = np.zeros((20, 20))
     heat[10, 10] = 1
     plot_heat_maps([HeatPanel(GREY, heat, f"case {i}") for i in range(count)], tmp_path / "h.png", "Grad-CAM")

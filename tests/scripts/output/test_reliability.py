@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from scripts.errors import CxrError
 from scripts.output import Score, plot_reliability
@@ -36,7 +36,7 @@ def test_equal_probabilities_are_one_bin() -> None:
     np.testing.assert_allclose(found.predicted, [0.2, 0.8])
 
 
-def test_picture_names_the_class_without_labels_and_writes_the_error(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_picture_names_the_class_without_labels_and_writes_the_error(tmp_path: Path, drawn: list[Any]) -> None:
     rng = np.random.default_rng(0)
     probability = rng.beta(1, 5, (200, 2))
     truth = (rng.random((200, 2)) < probability).astype(float)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 
 from scripts.errors import CxrError
 from scripts.output import plot_froc, plot_learning_curves
@@ -19,7 +19,7 @@ def test_sensitivity_is_what_is_reached_without_more_false_positives() -> None:
     np.testing.assert_allclose(at_fp({"fp": [1.0], "sensitivity": [0.6]}, np.array([0.5])), [0.0])
 
 
-def test_froc_writes_the_marks_and_names_what_is_not_scored(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_froc_writes_the_marks_and_names_what_is_not_scored(tmp_path: Path, drawn: list[Any]) -> None:
     curve = {"fp": [0.2, 0.6, 1.5], "sensitivity": [0.2, 0.5, 0.9], "lo": [0.1, 0.4, 0.8], "hi": [0.3, 0.6, 1.0]}
     plot_froc({"nodule": curve, "mass": {"fp": [], "sensitivity": []}}, tmp_path / "f.png", trivial=curve)
     labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
@@ -40,7 +40,7 @@ def history(**more: float) -> list[dict[str, float]]:
     ]
 
 
-def test_scores_losses_and_the_best_epoch_stand_in_their_panels(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_scores_losses_and_the_best_epoch_stand_in_their_panels(tmp_path: Path, drawn: list[Any]) -> None:
     rows = [row | {"val_mean_auroc": row["val_auroc"], "val_auroc_Edema": 0.7} for row in history()]
     rows = [row | {"val_val_loss": 0.4, "val_negative_loss": -0.4} for row in rows]
     plot_learning_curves(rows, tmp_path / "l.png", "Probe", main="auroc")
@@ -52,18 +52,18 @@ def test_scores_losses_and_the_best_epoch_stand_in_their_panels(tmp_path: Path, 
 
 
 @pytest.mark.parametrize("rows", [history()[:1], [{"epoch": 1.0, "loss": 0.5, "learning_rate": 0.1}]])
-def test_one_epoch_is_enough(tmp_path: Path, drawn: list[Figure], rows: list[dict[str, float]]) -> None:
+def test_one_epoch_is_enough(tmp_path: Path, drawn: list[Any], rows: list[dict[str, float]]) -> None:
     plot_learning_curves(rows, tmp_path / "l.png")
     assert len(drawn[0].axes) == (3 if "val_auroc" in rows[0] else 2)
     assert drawn[0].axes[0].get_xlim() == (0, 2)
 
 
-def test_a_validation_now_and_then_is_drawn_where_it_was(tmp_path: Path, drawn: list[Figure]) -> None:
+def test_a_validation_now_and_then_is_drawn_where_it_was(tmp_path: Path, drawn: list[Any]) -> None:
     rows = history()
     del rows[1]["val_auroc"]
     plot_learning_curves(rows, tmp_path / "l.png", main="auroc")
     line = next(line for line in drawn[0].axes[1].lines if line.get_label() == "auroc")
-    np.testing.assert_allclose(line.get_data(), [[1, 3], [0.6, 0.8]])
+    np.testing.assert_allclose(np.stack(line.get_data()), np.array([[1, 3], [0.6, 0.8]]))
     assert drawn[0].axes[1].get_title(loc="right") == "best auroc 0.800 at epoch 3"
 
 

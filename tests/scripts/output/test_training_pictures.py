@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 from ignite.engine import Engine
-from matplotlib.figure import Figure
 
 from scripts.engine.history import History
 from scripts.engine.state import add_part
@@ -38,7 +37,7 @@ def train(folder: Path, output: Any, row: dict[str, float], **settings: Any) -> 
 @pytest.mark.parametrize("kind", LABELS)
 @pytest.mark.parametrize("decollated", [False, True])
 def test_the_first_batch_shows_what_it_is_labelled_with(
-    tmp_path: Path, drawn: list[Figure], kind: str, decollated: bool
+    tmp_path: Path, drawn: list[Any], kind: str, decollated: bool
 ) -> None:
     images, label = torch.rand(2, 3, 16, 16), LABELS[kind]
     output: Any = {"image": images, "label": label}
