@@ -80,8 +80,8 @@ class ClassificationReport(TaskReport):
     captions: ClassVar[Mapping[str, str]] = {
         "roc_pr": "ROC and precision–recall with 95 % bands over patients",
         "reliability": "Reliability: predicted probability and observed share, before and after temperature scaling",
-        "worst_cases": "Worst cases: surest wrong answers, and where the network looked (Grad-CAM)",
-        "best_cases": "Best cases: surest right answers to what is there, and where the network looked (Grad-CAM)",
+        "worst_cases": "Worst cases: the surest wrong answers, and what speaks for the class named (Grad-CAM)",
+        "best_cases": "Best cases: the surest right answers to what is there, and what speaks for it (Grad-CAM)",
     }
 
     def __init__(self, *args: Any, mode: Mode = "multilabel", **settings: Any) -> None:
@@ -191,17 +191,20 @@ class ClassificationReport(TaskReport):
         """Grad-CAM of the class that makes an image a worst, or best, case: the surest error, the surest find."""
         error = np.abs(labels - p)
         hit = np.where(labels == 1, p, np.nan)
-        for stem, measure in (("worst_cases", error), ("best_cases", hit)):
+        for stem, measure, title in (
+            ("worst_cases", error, "Surest wrong answers and Grad-CAM"),
+            ("best_cases", hit, "Surest right answers and Grad-CAM"),
+        ):
             told = np.flatnonzero(~np.isnan(measure).all(axis=1))
             order = told[np.argsort(-np.nanmax(measure[told], axis=1), kind="stable")]
             panels = []
             for place, case in zip(order, self.examples(scored, scored.index[order].tolist())):
                 c = int(np.nanargmax(measure[place]))
                 truth = "present" if labels[place, c] == 1 else "absent"
-                title = f"case {case.case}: {self.names[c]} {p[place, c]:.2f}, {truth}"
-                panels.append(HeatPanel(case.grey, grad_cam(self.network, case.item["image"], c), title))
+                line = f"case {case.case}: {self.names[c]} {p[place, c]:.2f}, {truth}"
+                panels.append(HeatPanel(case.grey, grad_cam(self.network, case.item["image"], c), line))
             if panels:
-                plot_heat_maps(panels, pictures / f"{stem}.png", self.captions[stem])
+                plot_heat_maps(panels, pictures / f"{stem}.png", title)
 
     def _columns(self, table: pd.DataFrame, kind: str) -> Floats:
         """`[n, c]` of the columns `<kind>_<name>`."""

@@ -34,7 +34,7 @@ def subgroup_tables(table: pd.DataFrame, names: Sequence[str], weights: Floats) 
             patients = table.loc[mask, "patient"].nunique()
             # The draws of a single patient would all be the same: an interval of no width.
             drawn = weights[:, mask] if patients > 1 else weights[:1, mask]
-            title = f"{variable} {group} ({int(mask.sum())} images, {patients} patients)"
+            title = f"{group} (images {int(mask.sum())}, patients {patients})"
             columns[title] = _scores(table[mask], names, drawn)
         several = [MACRO] if len(names) > 1 else []
         tables[f"AUROC by {variable}"] = [

@@ -176,13 +176,13 @@ def test_subgroups_are_scored_apart_with_their_counts(
     frame = pd.read_csv(folder / "evaluation.csv").set_index(["score", "method"])
     test = table[table["split"] == "test"]
     women = test[test["sex"] == "F"]
-    row = frame.loc[("AUROC Edema, by sex", "sex F (15 images, 5 patients)")]
+    row = frame.loc[("AUROC Edema, by sex", "F (images 15, patients 5)")]
     assert row["value"] == pytest.approx(roc_auc_score(women["label_Edema"], women["logit_Edema"]))
     assert row["note"] == f"({int(women['label_Edema'].sum())} of 15)"
-    assert frame.loc[("AUROC Hernia, by sex", "sex F (15 images, 5 patients)"), "note"] == "no positives"
+    assert frame.loc[("AUROC Hernia, by sex", "F (images 15, patients 5)"), "note"] == "no positives"
     bands = frame.loc["AUROC macro, by age"].index.tolist()
-    assert bands == ["age <40 (7 images, 3 patients)", "age 40-59 (20 images, 7 patients)",
-                     "age unknown (3 images, 1 patients)"]  # fmt: skip
+    assert bands == ["<40 (images 7, patients 3)", "40-59 (images 20, patients 7)",
+                     "unknown (images 3, patients 1)"]  # fmt: skip
     alone = frame.loc[("AUROC macro, by age", bands[2])]
     assert np.isnan(alone["lo"])  # one patient has no interval
     assert not any("by view" in score for score in frame.index.get_level_values("score"))

@@ -145,6 +145,16 @@ def test_a_single_patient_has_no_interval():
     assert found.value == pytest.approx(roc_auc_score(labels[:, 0], logits[:, 0]))
 
 
+def test_a_finding_of_one_patient_has_no_interval():
+    logits, labels, _ = case(classes=2)
+    patients = np.arange(N) // 3
+    labels[:, 0] = patients == 7
+    labels[:, 1] = np.isin(patients, (7, 8))
+    found = score_classes(logits, labels, ["one", "two"], bootstrap_weights(patients))["auroc"]
+    assert found["one"].value is not None and found["one"].lo is None
+    assert found["two"].lo is not None
+
+
 def test_a_score_that_its_draws_lost_has_no_interval():
     assert class_score(np.array([0.7, NAN, NAN])).lo is None
     assert class_score(np.array([NAN, 0.7])).value is None
