@@ -4,35 +4,32 @@ from __future__ import annotations
 
 import pytest
 import torch
-from torch import nn
 
-from scripts.image import FeatureEncoder
 from scripts.metrics import box_iou
 from scripts.tasks import Detector
 from scripts.tasks.anchors import ANCHORS, ShareAnchors
 from scripts.tasks.boxes import from_monai, to_monai
 
-
-class Tokens(FeatureEncoder):
-    """Stands for a vision transformer: one map of patch tokens."""
-
-    def __init__(self):
-        super().__init__(nn.Conv2d(3, 24, 16, 16))
-        self._measure()
-
-    def forward(self, image):
-        return [self.body(image)]
+TRANSFORMER = {  # one map of patch tokens
+    "model_type": "vit",
+    "hidden_size": 24,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+    "intermediate_size": 24,
+    "image_size": 64,
+    "patch_size": 16,
+}
+HIERARCHY = {"model_type": "convnextv2", "hidden_sizes": [8, 8, 16, 16], "depths": [1, 1, 1, 1]}
 
 
 def network(encoder="resnet10", classes=3):
     torch.manual_seed(0)
-    options = {"widen_factor": 0.25} if isinstance(encoder, str) else {}
-    return Detector(encoder, classes, options, fpn_channels=16)
+    return Detector(encoder, classes, {"widen_factor": 0.25} if encoder == "resnet10" else {}, fpn_channels=16)
 
 
-@pytest.mark.parametrize("encoder", ["resnet10", "tokens"])
+@pytest.mark.parametrize("encoder", ["resnet10", TRANSFORMER, HIERARCHY], ids=["resnet", "vit", "convnext"])
 def test_output_is_that_of_monais_retinanet(encoder):
-    net = network(Tokens() if encoder == "tokens" else encoder)
+    net = network(encoder)
     outputs = net(torch.randn(2, 3, 96, 128))
     places = [(12, 16), (6, 8), (3, 4), (2, 2)]
     assert [tuple(level.shape) for level in outputs["classification"]] == [(2, ANCHORS * 3, *p) for p in places]
