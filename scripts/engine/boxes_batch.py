@@ -28,7 +28,7 @@ class PrepareBoxes(PrepareBatch):
 
     def __call__(
         self,
-        batchdata: Sequence[dict[str, Any]],
+        batchdata: Sequence[dict[str, Any]] | dict[str, Any],
         device: str | torch.device | None = None,
         non_blocking: bool = False,
         **kwargs: Any,

@@ -51,7 +51,8 @@ def coco_map(table, ious, limit=100):
     """The same number by pycocotools."""
     coco = pytest.importorskip("pycocotools.coco")
     cocoeval = pytest.importorskip("pycocotools.cocoeval")
-    truths, found = [], []
+    truths: list[dict] = []
+    found: list[dict] = []
     for i, row in enumerate(table.itertuples()):
         for (x0, y0, x1, y1), kind in zip(row.true_boxes, row.true_classes):
             size = {"bbox": [x0, y0, x1 - x0, y1 - y0], "area": (x1 - x0) * (y1 - y0)}

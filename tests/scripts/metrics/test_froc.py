@@ -36,7 +36,7 @@ def test_a_weight_is_a_repeated_image(matches):
     weights = np.array([[1.0, 1, 1, 0], [2, 0, 0, 2], [0, 0, 0, 1], [1, 1, 1, 3]])
     found = weighted_sensitivity(matches, weights, [0.5, 1.0])
     # 1: no false alarm left. 2: two hits of two, four images with two false alarms each time. 4: 3 of 6 images, 6 of 6.
-    np.testing.assert_allclose(found, [[0.75, 0.75], [1, 1], [np.nan, np.nan], [0.5, 0.75]])
+    np.testing.assert_allclose(found, np.array([[0.75, 0.75], [1, 1], [np.nan, np.nan], [0.5, 0.75]]))
 
 
 def test_chunks_do_not_change_the_draws(matches, monkeypatch):

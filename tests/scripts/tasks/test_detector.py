@@ -191,6 +191,7 @@ def test_in_monais_engines():
 def test_a_batch_of_boxes():
     images, targets = PrepareBoxes()(DRAWN[:3], "cpu")
     assert images.shape == (3, 3, 96, 96)
+    assert targets is not None
     assert [len(one["box"]) for one in targets] == [1, 1, 0]
     assert targets[2]["box"].shape == (0, 4)
     assert targets[2]["label"].dtype == torch.int64
