@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+import ignite.distributed as idist
 import numpy as np
 import pandas as pd
 from ignite.engine import Engine
@@ -53,12 +54,13 @@ class SegmentationReport(TaskReport):
         predicted, true = (logits > 0).cpu().numpy(), (masks > 0.5).cpu().numpy()
         facts = [collect_values(engine.state.batch, key) for key in ("spacing", "height", "width")]
         size = int(masks.shape[-1])
+        number = engine.state.iteration * idist.get_world_size() + idist.get_rank()
         rows = []
         for i in range(len(counts)):
             told = not any(fact is None for fact in facts)
             spacing = input_spacing(size, *(fact[i] for fact in facts)) if told else np.full(2, np.nan)
             unknown = bool(np.isnan(spacing).any())
-            row: dict[str, Any] = {"batch": engine.state.iteration, "input_size": size}
+            row: dict[str, Any] = {"batch": number, "input_size": size}
             for k, name in enumerate(self.names):
                 row |= {f"{part}_{name}": float(value) for part, value in zip(Counts._fields, counts[i, k])}
                 distance = hausdorff95(predicted[i, k], true[i, k], (1.0, 1.0) if unknown else tuple(spacing))

@@ -21,7 +21,8 @@ class SegmentationLoss(nn.Module):
     Dice is soft, taken for each mask over the whole batch with 1 added to numerator and denominator, and averaged over
     the masks that any image of the batch knows. Focal loss (Lin et al. 2017, γ = 2, no α) and binary cross-entropy are
     means over the known pixels. All sums run over the batch of all ranks, so the value does not depend on how many
-    processes share a batch (DistributedDataParallel's mean gives the gradient). Float32 whatever autocast says.
+    processes share a batch (DistributedDataParallel's mean gives the gradient); without a gradient each rank has its
+    own. Float32 whatever autocast says.
 
     A mask filled with -1 is unknown: it adds nothing, in value or gradient. A batch without any known mask gives 0 with
     a gradient of 0.
@@ -44,7 +45,13 @@ class SegmentationLoss(nn.Module):
 
     def forward(self, logits: Tensor, masks: Tensor) -> Tensor:
         """Scalar loss of logits `(B, K, H, W)` against masks of the same shape: 1, 0, or -1 where nothing is known."""
+        if logits.shape != masks.shape:
+            raise SettingError(
+                f"The network gives logits {tuple(logits.shape)} and the batch has masks {tuple(masks.shape)}: they "
+                "must be equal; check names and image_size."
+            )
         with torch.autocast(logits.device.type, enabled=False):
+            learns = logits.requires_grad
             logits = logits if logits.dtype == torch.float64 else logits.float()
             masks = masks.to(logits.dtype)
             known = masks >= 0
@@ -63,7 +70,8 @@ class SegmentationLoss(nn.Module):
                     (probability + masks).sum((0, 2, 3)),
                 ]
             )
-            error, count, both, either = sum_over_ranks(sums)
+            # In validation each rank has as many batches as its part needs, and must not wait for the others' sums.
+            error, count, both, either = sum_over_ranks(sums) if learns else sums
             pixel = error.sum() / count.sum().clamp(min=1)
             dice = (2 * both + SMOOTH) / (either + SMOOTH)
             overlap = -dice.log() if self.kind == "focal_dice" else 1 - dice

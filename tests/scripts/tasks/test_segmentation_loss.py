@@ -115,3 +115,8 @@ def test_half_precision_is_computed_in_float32() -> None:
 def test_another_kind_is_refused() -> None:
     with pytest.raises(CxrError, match="focal_dice, dice_ce, not 'dice'"):
         SegmentationLoss("dice")  # type: ignore[arg-type]
+
+
+def test_masks_of_another_number_are_refused_and_not_repeated() -> None:
+    with pytest.raises(CxrError, match=r"\(3, 2, 6, 6\) and the batch has masks \(3, 1, 6, 6\)"):
+        SegmentationLoss()(batch()[0], batch()[1][:, :1])
