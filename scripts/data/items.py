@@ -246,7 +246,7 @@ def _original_facts(table: pd.DataFrame) -> dict[str, list[Any]]:
         facts |= {key: column.astype(int).tolist() for key, column in known.items()}
     if {"spacing_y", "spacing_x"} <= set(table):
         spacing = table[["spacing_y", "spacing_x"]].apply(pd.to_numeric, errors="coerce")
-        facts["spacing"] = list(spacing.to_numpy(np.float32, na_value=np.nan))
+        facts["spacing"] = list(spacing.to_numpy(np.float32, copy=True, na_value=np.nan))
     return facts
 
 

@@ -1,0 +1,197 @@
+"""The verb `pack`: checks the weights against the network, and writes the folder in one piece."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigParser
+from torch import nn
+
+from bundle.pack.configs import Config, apply_settings, config_folder, read_configs, set_paths
+from bundle.pack.data_licence import data_licence
+from bundle.pack.metadata import describe, require
+from bundle.pack.numbers import Run, read_run
+from bundle.pack.readme import readme
+from bundle.pack.scripts_part import ScriptsPart
+from scripts.atomic import save_atomically
+from scripts.errors import CxrError
+from scripts.image import load_weights, read_weights
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKS = {
+    "pretraining": "cxr_report_pretraining",
+    "classification": "cxr_classification",
+    "segmentation": "cxr_segmentation",
+    "detection": "cxr_detection",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the verb."""
+    parser.add_argument("task", choices=PACKS, metavar="TASK", help=", ".join(PACKS))
+    parser.add_argument("--weights", type=Path, required=True, help="state dict of the task's network_def")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIST", help="folder that the pack is written into")
+    parser.add_argument(
+        "--evaluation", type=Path, metavar="FOLDER",
+        help="output_dir of the weights' evaluation (default: the one beside them, unless it is older)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="ID=VALUE", dest="settings",
+        help="a switch that model.json beside the weights does not have, as --set encoder=resnet18; repeatable",
+    )  # fmt: skip
+    parser.add_argument("--data", help="what the weights were trained on and under which terms, in words")
+    parser.add_argument("--version", help="of the pack (default: the configs')")
+    parser.add_argument("--changes", help="what is new in this version")
+
+
+def main(args: argparse.Namespace) -> int:
+    """Packs, and says where."""
+    folder = pack(
+        args.task, args.weights, args.out, args.evaluation, dict(map(_setting, args.settings)), args.data,
+        args.version, args.changes,
+    )  # fmt: skip
+    print(f"{folder}: python -m monai.bundle run inferring --config_file configs/inference.json --dataset_dir FOLDER")
+    return 0
+
+
+def pack(
+    task: str,
+    weights: Path,
+    out: Path,
+    evaluation: Path | None = None,
+    settings: Mapping[str, Any] | None = None,
+    data: str | None = None,
+    version: str | None = None,
+    changes: str | None = None,
+) -> Path:
+    """Writes `out/<name of the task's pack>` and returns it.
+
+    Args:
+        task: a key of `PACKS`.
+        weights: state dict of the task's `network_def`; settings of its run are read from `.json` beside it.
+        out: parent folder.
+        evaluation: folder of its evaluation; None = the one that lies beside the weights, if any.
+        settings: on top of the run's.
+        data: what the weights were trained on, and its terms.
+        version, changes: of the pack; None = those of the configs.
+
+    Raises:
+        CxrError: the weights are not those of the network, the pack is there already, or a setting is unknown.
+    """
+    folder = out / PACKS[task]
+    if folder.exists():
+        raise CxrError(f"{folder} is there already: remove it, or give another --out.")
+    run = read_run(weights, task, evaluation)
+    if run.settings.get("task", task) != task:
+        raise CxrError(f"{weights} was trained for {run.settings['task']}, not for {task}.")
+    configs = read_configs(ROOT, task)
+    apply_settings(configs, {**_known(run.settings, configs), **_calibration(run, configs), **(settings or {})})
+    set_paths(configs, task)
+    try:
+        network = load_weights(_network(configs["train"]), weights)
+    except CxrError as error:
+        if run.settings:
+            raise
+        raise CxrError(
+            f"{error} No {weights.stem}.json beside the weights says so: give --set encoder=NAME."
+        ) from error
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=f".{PACKS[task]}.") as temporary:
+        part = Path(temporary) / PACKS[task]
+        _write(part, task, configs, network, run, data, version, changes)
+        if task == "pretraining":
+            _add_projectors(weights.parent / "pretraining.pt", part)
+        part.rename(folder)
+    return folder
+
+
+def _write(
+    part: Path,
+    task: str,
+    configs: dict[str, Config],
+    network: nn.Module,
+    run: Run,
+    data: str | None,
+    version: str | None,
+    changes: str | None,
+) -> None:
+    source = config_folder(ROOT, task)
+    scripts = ScriptsPart(ROOT)
+    scripts.add_configs(configs)
+    metadata = json.loads((source / "metadata.json").read_text(encoding="utf-8"))
+    names = [] if task == "pretraining" else configs["train"]["names"]
+    describe(metadata, network, names, configs["train"]["image_size"], data)
+    require(metadata, scripts.third_party() - set(sys.stdlib_module_names))
+    metadata["version"] = version or metadata["version"]
+    if changes or metadata["version"] not in metadata["changelog"]:
+        metadata["changelog"][metadata["version"]] = changes or "packed"
+    (part / "configs").mkdir(parents=True)
+    for name, content in {**configs, "metadata": metadata}.items():
+        _write_json(content, part / "configs" / f"{name}.json")
+    shutil.copy(source / "logging.conf", part / "configs")
+    shutil.copy(ROOT / "LICENSE", part)
+    scripts.write(part)
+    save_atomically(network.state_dict(), part / "models" / "model.pt")
+    (part / "docs" / "pictures").mkdir(parents=True)
+    charts = [Path(shutil.copy(chart, part / "docs" / "pictures")).name for chart in run.charts]
+    page = readme(task, PACKS[task], metadata, run, _told(run, configs["train"]), charts)
+    (part / "docs" / "README.md").write_text(page, encoding="utf-8")
+    (part / "docs" / "data_license.txt").write_text(data_licence(data), encoding="utf-8")
+
+
+def _network(config: Config) -> nn.Module:
+    """`network_def` of a config, from a copy: reading it changes it."""
+    network = ConfigParser(deepcopy(config)).get_parsed_content("network_def")
+    if not isinstance(network, nn.Module):
+        raise CxrError(f"network_def is a {type(network).__name__}, not a network.")
+    return network
+
+
+def _known(settings: Mapping[str, Any], configs: Mapping[str, Config]) -> dict[str, Any]:
+    """Settings of the run that a config still has; what an older version recorded besides is not an error."""
+    return {name: value for name, value in settings.items() if any(name in config for config in configs.values())}
+
+
+def _calibration(run: Run, configs: Mapping[str, Config]) -> dict[str, Any]:
+    """Temperature and thresholds that the evaluation chose, where inference has such switches."""
+    found = {key: run.details.get(key) for key in ("temperature", "thresholds")}
+    return {key: value for key, value in found.items() if value is not None and key in configs["inference"]}
+
+
+def _told(run: Run, config: Config) -> dict[str, Any]:
+    """Settings of the run for people: no path of its machine, an encoder's folder as its configuration."""
+    told = {key: value for key, value in run.settings.items() if key not in ("encoder_weights", "start_weights")}
+    return told | {key: config[key] for key in ("encoder", "image_size") if key in config}
+
+
+def _add_projectors(path: Path, part: Path) -> None:
+    """The whole pre-trained module, which evaluation needs, when it is the one of these weights."""
+    if not path.is_file():
+        return
+    whole, encoder = read_weights(path), read_weights(part / "models" / "model.pt")
+    if all(torch.equal(whole.get(f"encoder.{key}", torch.empty(0)), value) for key, value in encoder.items()):
+        save_atomically(whole, part / "models" / "pretraining.pt")
+
+
+def _write_json(content: Any, path: Path) -> None:
+    path.write_text(json.dumps(content, indent=4, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    """`ID=VALUE`, the value as JSON where it is that, else a text."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise CxrError(f"--set {text}: write it as ID=VALUE.")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value

@@ -1,0 +1,97 @@
+"""Configs that stand alone: macros of other files expanded, switches set to those of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from monai.bundle.utils import ID_SEP_KEY, MACRO_KEY
+
+from scripts.engine.overrides import is_overridable
+from scripts.errors import CxrError
+from scripts.image.build import encoder_config
+
+CONFIGS = ("train", "evaluate", "inference", "multi_gpu_train")
+# Of the run and its machine, not of the network.
+NOT_SWITCHES = ("task", "encoder_weights", "start_weights", "fraction", "fold")
+Config = dict[str, Any]
+
+
+def read_configs(root: Path, task: str) -> dict[str, Config]:
+    """The four configs of a task, by name, with no macro that names another file.
+
+    Args:
+        root: of the project, from which macros name files.
+        task: "pretraining", whose configs lie in `configs/`, or the name of a folder in it.
+    """
+    folder = config_folder(root, task)
+    return {name: expand(ConfigParser.load_config_file(folder / f"{name}.json"), root) for name in CONFIGS}
+
+
+def config_folder(root: Path, task: str) -> Path:
+    """Where a task's configs lie."""
+    return root / "configs" if task == "pretraining" else root / "configs" / task
+
+
+def expand(value: Any, root: Path) -> Any:
+    """A config's content with each `%file.json::id` replaced by what stands there, as deep as they go; macros of the
+    file itself (`%training`) stay.
+    """
+    if isinstance(value, Mapping):
+        return {key: expand(part, root) for key, part in value.items()}
+    if isinstance(value, list):
+        return [expand(part, root) for part in value]
+    if isinstance(value, str) and value.startswith(MACRO_KEY):
+        file, ids = ConfigParser.split_path_id(value[len(MACRO_KEY) :])
+        if file:
+            found = ConfigParser(ConfigParser.load_config_file(root / file))
+            return expand(deepcopy(found[ids]), root)
+    return value
+
+
+def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> None:
+    """Makes the settings of a run the defaults of every config that has them, in place.
+
+    An `encoder` that is a folder or a hub's model becomes the content of its config.json, so that the network is built
+    anywhere.
+
+    Raises:
+        CxrError: no config has such an id.
+    """
+    for name, value in settings.items():
+        if name in NOT_SWITCHES:
+            continue
+        if name == "encoder":
+            value = encoder_config(value)
+            if isinstance(value, dict):
+                value.pop("_name_or_path", None)  # where it lay on this machine
+        owners = [config for config in configs.values() if _has(config, name)]
+        if not owners:
+            raise CxrError(f"The configs have no {name!r}: give settings that training or inference has.")
+        for config in owners:
+            parser = ConfigParser(config)
+            parser[name.replace("#", ID_SEP_KEY)] = deepcopy(value)
+            config.update(parser.get())
+
+
+def set_paths(configs: dict[str, Config], task: str) -> None:
+    """The pack's own weights wherever a config reads or writes them, in place."""
+    for name in ("train", "inference"):
+        configs[name]["ckpt_dir"] = "$@bundle_root + '/models'"
+    for name in ("evaluate", "inference"):
+        configs[name]["weights"] = "$@ckpt_dir + '/model.pt'"
+    # Not from ckpt_dir: a training that saves elsewhere starts from the pack's weights all the same.
+    start = "$@bundle_root + '/models/model.pt'"
+    if task == "pretraining":
+        configs["train"]["encoder_weights"] = start
+    else:  # the encoder is in the task's file
+        configs["train"] |= {"encoder_weights": None, "start_weights": start}
+
+
+def _has(config: Config, name: str) -> bool:
+    # A copy: the look at a component's arguments parses the config, which expands its own macros.
+    parser = ConfigParser(deepcopy(config))
+    return name.replace("#", ID_SEP_KEY) in parser or is_overridable(parser, name)

@@ -1,0 +1,85 @@
+"""The numbers of the packed run, as its own files tell them: nothing is computed or made up here."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import CxrError
+
+# Charts; other pictures of an evaluation show radiographs, which are patients', and never leave with a pack.
+CHARTS = ("roc", "pr", "roc_pr", "reliability", "froc", "dice_by_size", "probe", "retrieval", "spectrum")
+CURVES = ("training", "geometry", "learning_curves")
+
+
+@dataclass(frozen=True)
+class Run:
+    """What is known of the run.
+
+    Attributes:
+        settings: ids of the configs and their values (`model.json`).
+        best: metric, value and epoch of the validation that chose the weights.
+        table: the evaluation's table of scores in Markdown; "" = there was none.
+        notes: what a reader of the table must know.
+        details: thresholds, temperature and the like.
+        charts: pictures that show no patient.
+    """
+
+    settings: dict[str, Any] = field(default_factory=dict)
+    best: dict[str, Any] | None = None
+    table: str = ""
+    notes: list[str] = field(default_factory=list)
+    details: dict[str, Any] = field(default_factory=dict)
+    charts: list[Path] = field(default_factory=list)
+
+
+def read_run(weights: Path, task: str, evaluation: Path | None) -> Run:
+    """What lies beside the weights, and the evaluation.
+
+    Args:
+        weights: file of weights; `model.json` beside it has the settings.
+        task: names the run's folder.
+        evaluation: folder with `evaluation.json` and `.md`; None looks where a run leaves it, and takes none that is
+            older than the weights.
+
+    Raises:
+        CxrError: the given folder holds no evaluation, or a file is damaged.
+    """
+    card = _read(weights.with_suffix(".json")) if weights.with_suffix(".json").is_file() else {}
+    if evaluation is not None and not (evaluation / "evaluation.json").is_file():
+        raise CxrError(f"No evaluation.json in {evaluation}: give the output_dir of an evaluation, or leave it out.")
+    folder = evaluation or find_evaluation(weights, task)
+    if folder is None:
+        return Run(card.get("settings", {}), card.get("best"))
+    summary = _read(folder / "evaluation.json")
+    table = folder / "evaluation.md"
+    pictures = [folder / "pictures" / f"{name}.png" for name in CHARTS]
+    pictures += [folder.parent / "pictures" / f"{name}.png" for name in CURVES]
+    return Run(
+        card.get("settings", {}),
+        card.get("best"),
+        table.read_text(encoding="utf-8") if table.is_file() else "",
+        list(summary.get("notes", [])),
+        dict(summary.get("details", {})),
+        [path for path in pictures if path.is_file()],
+    )
+
+
+def find_evaluation(weights: Path, task: str) -> Path | None:
+    """Where an evaluation of these weights lies beside them: `evaluation/`, or `runs/` of the same bundle root."""
+    for up in list(weights.absolute().parents)[:3]:
+        for place in (up / "evaluation", up / "runs" / task / "evaluation", up / "runs" / "evaluation"):
+            file = place / "evaluation.json"
+            if file.is_file() and file.stat().st_mtime >= weights.stat().st_mtime:
+                return place
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise CxrError(f"{path} is damaged ({error}).") from error
+    return content
