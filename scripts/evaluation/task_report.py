@@ -77,6 +77,7 @@ class TaskReport(ABC):
         protocol: "mended", or "published" for what a comparison with the published tables needs.
         resamples: of the bootstrap.
         cases: worst, and best, cases that are drawn.
+        pictures: False draws none, and writes no page: for one of many runs whose numbers alone are wanted.
         tracking: where the result is logged besides; None = nowhere.
         settings: of the run, shown at the end of the report.
     """
@@ -96,6 +97,7 @@ class TaskReport(ABC):
         protocol: str = "mended",
         resamples: int = 1000,
         cases: int = 6,
+        pictures: bool = True,
         tracking: Tracker | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -110,6 +112,7 @@ class TaskReport(ABC):
         self.protocol = protocol
         self.resamples = resamples
         self.cases = cases
+        self.pictures = pictures
         self.tracking = tracking
         self.settings = without_passwords(plain(dict(settings or {})))
 
@@ -183,7 +186,8 @@ class TaskReport(ABC):
         pictures.mkdir(parents=True, exist_ok=True)
         for old in pictures.glob("*.png"):
             old.unlink()  # of an earlier evaluation: it would be shown as this one's
-        self.draw(table, scores, pictures)
+        if self.pictures:
+            self.draw(table, scores, pictures)
         parts = split_table(table)
         notes = [note for note in (parts.note, *scores.notes) if note]
         everything = [row for rows in (scores.rows, *scores.tables.values()) for row in rows]
@@ -204,7 +208,8 @@ class TaskReport(ABC):
         tables = {f"{self.title}: {count_line(parts.scored)}": scores.rows, **scores.tables}
         text = "\n".join(f"{title}\n\n{markdown(rows)}" for title, rows in tables.items())
         write_text_atomically("\n".join([text, *(f"- {note}" for note in notes), ""]), self.folder / "evaluation.md")
-        write_html(self.folder / "report.html", self.title, self.sections(table, scores, notes))
+        if self.pictures:
+            write_html(self.folder / "report.html", self.title, self.sections(table, scores, notes))
         for title, rows in tables.items():
             print_scores(rows, title)
         for note in notes:
@@ -221,7 +226,7 @@ class TaskReport(ABC):
         pictures = [
             Picture(path, self.captions.get(path.stem, path.stem.replace("_", " ").capitalize())) for path in found
         ]
-        about = [f"{count_line(split_table(table).scored)}. Trivial: what needs no image.", *notes]
+        about = [f"{count_line(split_table(table).scored)}.", *notes]
         cases = ["A case's number is its row, counted from 0, in predictions.parquet."] if pictures else []
         return [
             Section("Scores", about, rows=scores.rows),

@@ -33,7 +33,7 @@ tbody th { font-weight: 400; }
 .range, .note { color: var(--quiet); }
 .range { white-space: nowrap; }
 td b ~ .note { display: block; font-size: .9em; }
-tbody th { overflow-wrap: anywhere; }
+tbody th { min-width: 8rem; overflow-wrap: anywhere; }
 tr.all { background: var(--tint); } tr.all th { font-weight: 600; }
 .facts td { overflow-wrap: anywhere; }
 figure { margin: 1.2rem 0; }
@@ -106,7 +106,7 @@ def _scores(rows: Sequence[ScoreRow]) -> str:
     for row in rows:
         cells = "".join(_cell(row.scores.get(method)) for method in methods)
         trivial = "–" if row.trivial is None else short_number(row.trivial)
-        kind = ' class="all"' if row.name.startswith("macro") else ""
+        kind = ' class="all"' if "macro" in row.name else ""
         body.append(f'<tr{kind}><th scope="row">{escape(row.name)}</th><td class="number">{trivial}</td>{cells}</tr>\n')
     return (
         f'<div class="wide"><table>\n<thead><tr><th scope="col">score</th>{head}</tr></thead>\n'

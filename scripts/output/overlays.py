@@ -95,5 +95,10 @@ def plot_heat_maps(panels: Sequence[HeatPanel], path: str | Path, title: str = "
         heated.imshow(panel.heat, cmap="inferno", vmin=0, vmax=1, alpha=0.65 * np.clip(panel.heat, 0, 1) ** 0.5)
         line = plain.set_title(panel.title, fontsize=9, loc="left")
         line.set_in_layout(False)  # it may be wider than its image
+        if not np.any(panel.heat > 0):
+            heated.text(
+                0.5, 0.03, "nothing in it speaks for this", color="white", fontsize=8, ha="center",
+                transform=heated.transAxes, bbox={"facecolor": "black", "edgecolor": "none", "alpha": 0.6, "pad": 2},
+            )  # fmt: skip
         heated.set_title(" ", fontsize=9)
     return save(figure, path)

@@ -82,6 +82,11 @@ def test_a_heat_map_stands_beside_its_image(tmp_path: Path, drawn: list[Any], co
     assert [axis.get_title(loc="left") for axis in axes[::2]][:count] == [f"case {i}" for i in range(count)]
 
 
+def test_a_heat_map_without_heat_says_so(tmp_path: Path, drawn: list[Any]) -> None:
+    plot_heat_maps([HeatPanel(GREY, np.zeros((20, 20)))], tmp_path / "h.png")
+    assert [text.get_text() for text in drawn[0].axes[1].texts] == ["nothing in it speaks for this"]
+
+
 def test_no_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(CxrError, match=r"h\.png"):
         plot_heat_maps([], tmp_path / "h.png")
