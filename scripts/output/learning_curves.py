@@ -35,7 +35,7 @@ def plot_learning_curves(rows: Sequence[Row], path: str | Path, title: str = "Tr
     columns = list(dict.fromkeys(name for row in rows for name in row))
     losses = [name for name in columns if not name.startswith(("epoch", "learning_rate", "val_"))]
     losses += [name for name in VALIDATION_LOSS if name in columns][:1]
-    overall, single = _scores(rows, columns, f"val_{main}")
+    overall, single = _scores(columns, f"val_{main}")
     ratios = [2.4, 2.4, 1.0] if overall else [2.4, 1.0]
     figure = new_figure(1.2 + 1.1 * sum(ratios), title)
     top, *middle, bottom = add_axes(figure, len(ratios), 1, ratios)
@@ -59,22 +59,13 @@ def plot_learning_curves(rows: Sequence[Row], path: str | Path, title: str = "Tr
     return save(figure, path)
 
 
-def _scores(rows: Sequence[Row], columns: Sequence[str], main: str) -> tuple[list[str], list[str]]:
+def _scores(columns: Sequence[str], main: str) -> tuple[list[str], list[str]]:
     """Validation scores of all classes together, the main one first, and those of single classes."""
     names = [name for name in columns if name.startswith("val_") and name not in VALIDATION_LOSS]
     names = [name for name in names if not name.endswith("negative_loss")]
     names = sorted(names, key=lambda name: name != main)
-    seen: set[tuple[float | None, ...]] = set()
-    overall: list[str] = []
-    single: list[str] = []
-    for name in names:
-        values = tuple(row.get(name) for row in rows)
-        if any(name.startswith(f"{other}_") for other in names):
-            single.append(name)
-        elif values not in seen:  # MONAI's key metric stands twice, once under the name that the config gives it
-            overall.append(name)
-        seen.add(values)
-    return overall[:MOST], single
+    single = [name for name in names if any(name.startswith(f"{other}_") for other in names)]
+    return [name for name in names if name not in single], single
 
 
 def _draw_scores(axes: Axes, rows: Sequence[Row], overall: list[str], single: list[str], main: str) -> None:
@@ -82,15 +73,24 @@ def _draw_scores(axes: Axes, rows: Sequence[Row], overall: list[str], single: li
         points = [(row["epoch"], row[name]) for row in rows if name in row]
         label = "single classes" if i == 0 else None
         axes.plot(*zip(*points, strict=True), color="#B0B0B0", linewidth=0.9, label=label)
-    for i, name in enumerate(overall):
-        draw_curve(axes, rows, name, short(name.removeprefix("val_").replace("_", " "), 22), i)
+    # Equal ones are one curve: MONAI's key metric stands twice, and without empty masks two forms of Dice are one.
+    curves: dict[tuple[float | None, ...], list[str]] = {}
+    for name in overall:
+        curves.setdefault(tuple(row.get(name) for row in rows), []).append(name)
+    for i, names in enumerate(list(curves.values())[:MOST]):
+        label = "\n= ".join(short(_words(name), 22) for name in names)
+        draw_curve(axes, rows, names[0], label, i)
+        axes.lines[-1].set_zorder(3 - i / MOST)  # the main one, which is first, on top
     values = np.array([row.get(main, np.nan) for row in rows], dtype=float)
     if np.isfinite(values).any():
         best = int(np.nanargmax(values))
         epoch = rows[best]["epoch"]
         axes.axvline(epoch, color=QUIET, linewidth=1, linestyle=":")
         axes.plot(epoch, values[best], marker="o", markersize=11, fillstyle="none", color=color(0), linestyle="")
-        axes.set_title(f"best {main.removeprefix('val_').replace('_', ' ')} {values[best]:.3f} at epoch {epoch:.0f}",
-                       loc="right", fontsize=10)  # fmt: skip
+        axes.set_title(f"best {_words(main)} {values[best]:.3f} at epoch {epoch:.0f}", loc="right", fontsize=10)
     axes.set_ylabel("validation score")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+
+
+def _words(name: str) -> str:
+    return name.removeprefix("val_").replace("_", " ")

@@ -46,7 +46,7 @@ def test_scores_losses_and_the_best_epoch_stand_in_their_panels(tmp_path: Path, 
     plot_learning_curves(rows, tmp_path / "l.png", "Probe", main="auroc")
     losses, scores, rate = drawn[0].axes
     assert [text.get_text() for text in losses.get_legend().get_texts()] == ["loss", "focal", "validation loss"]
-    assert [text.get_text() for text in scores.get_legend().get_texts()] == ["single classes", "auroc"]
+    assert [text.get_text() for text in scores.get_legend().get_texts()] == ["single classes", "auroc\n= mean auroc"]
     assert scores.get_title(loc="right") == "best auroc 0.900 at epoch 2"
     assert rate.get_ylabel() == "learning rate"
 
