@@ -139,7 +139,7 @@ def test_a_pack_is_whole_and_plain(task: str, packed: Callable[[str], Path], tra
     if task == "pretraining":
         assert "models/pretraining.pt" in files  # evaluation projects with it
     else:
-        assert "scripts/pretraining/mflag.py" not in files and "scripts/text/store.py" not in files
+        assert not files & {f"scripts/{name}.py" for name in ("pretraining/mflag", "evaluation/report", "image/panel")}
         others = set(PACKS) - {task, "pretraining"}
         assert not [name for name in files if name in {f"scripts/evaluation/{other}.py" for other in others}]
     for name in ("train", "evaluate", "inference", "multi_gpu_train"):
