@@ -61,6 +61,8 @@ class CellRunner:
             except Exception as error:  # whatever it is, the other cells go on
                 logger.exception("The cell failed.")
                 record = Record("failed", explain(error))
+        if record.status == "done":
+            self._checkpoint(cell).unlink(missing_ok=True)  # several times the size of the weights
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -85,7 +87,9 @@ class CellRunner:
                 sys.exit(143)  # by a signal: the checkpoint is there, and the next sweep goes on from it
             state |= {"trained": True, "run_id": getattr(parts(trainer).get("tracking"), "run_id", None)}
             note(cell, state)
-        evaluation = self._workflow(cell, ["train.json", "evaluate.json"], overrides, "evaluation")
+        # The sweep draws its own bootstrap from the predictions; a page for each cell would take longer than a probe.
+        lean = {"pictures": False, "resamples": 100}
+        evaluation = self._workflow(cell, ["train.json", "evaluate.json"], {**lean, **overrides}, "evaluation")
         evaluation.run()
         found = evaluation.parser.get_parsed_content("validate#evaluator").state.metrics
         metrics = {name: float(value) for name, value in found.items() if np.ndim(value) == 0}
@@ -95,7 +99,6 @@ class CellRunner:
 
     def _overrides(self, cell: Cell, device: str) -> dict[str, Any]:
         own = {"cache_dir": str(self.features)} if cell.task == "classification" else {}
-        checkpoint = cell.folder / "models" / "checkpoint.pt"
         return {
             **own,
             "experiment_name": self.tracked.experiment_name,
@@ -105,8 +108,11 @@ class CellRunner:
             "parent_run": self.tracked.parent_run,
             "device": device,
             "ckpt_dir": str(cell.folder / "models"),
-            "resume": checkpoint.is_file(),
+            "resume": self._checkpoint(cell).is_file(),
         }
+
+    def _checkpoint(self, cell: Cell) -> Path:
+        return cell.folder / "models" / "checkpoint.pt"
 
     def _workflow(self, cell: Cell, files: Sequence[str], overrides: Mapping[str, Any], kind: str) -> ConfigWorkflow:
         folder = CONFIGS / cell.task
@@ -118,12 +124,16 @@ class CellRunner:
             workflow_type=kind,
             **{**overrides, "output_dir": str(cell.folder / kind)},
         )
-        if kind == "evaluation":
-            # The trained weights hold the encoder's; and the scores go to the cell's own run, not to a second one.
-            workflow.parser["encoder_weights"] = None
-            for place, handler in enumerate(workflow.parser["validate::handlers"]):
-                if isinstance(handler, dict) and "tracking" in handler:
-                    workflow.parser[f"validate::handlers::{place}::tracking"] = None
+        workflow.parser.parse(reset=True)  # puts the parts that the tasks share in their places
+        if kind == "training":
+            for handler in workflow.parser["train::handlers"]:
+                if "artifacts" in handler:  # without the weights: a sweep has hundreds, and they lie in the cells
+                    handler["artifacts"] = [str(cell.folder / kind / name) for name in ("history.json", "pictures")]
+        else:
+            workflow.parser["encoder_weights"] = None  # the trained weights hold the encoder's
+            for handler in workflow.parser["validate::handlers"]:
+                if "tracking" in handler:  # the scores go to the cell's own run, not to a second one
+                    handler["tracking"] = None
         workflow.initialize()
         return workflow
 

@@ -6,6 +6,7 @@ import json
 import logging
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ import torch
 from ignite.engine import Engine, Events
 
 from scripts.atomic import save_atomically, write_text_atomically
-from scripts.engine.state import add_part, unwrap
+from scripts.engine.state import add_part, on_error, unwrap
+from scripts.errors import CxrError
 
 logger = logging.getLogger(__name__)
+ENCODER = "encoder."
 
 
 class KeepBest:
@@ -59,6 +62,7 @@ class KeepBest:
         self.best_epoch = 0
         self.waited = 0
         self._resumed = False
+        self._unsaved: dict[str, torch.Tensor] | None = None
 
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer and, through it, on the evaluator; list it after `ResumeAndSave`."""
@@ -66,6 +70,7 @@ class KeepBest:
         add_part(engine, "best", self)
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.COMPLETED, self.finish)
+        on_error(engine, self._save_what_is_there)
         self.evaluator.add_event_handler(Events.COMPLETED, self.compare)
 
     def start(self, engine: Engine) -> None:
@@ -80,7 +85,7 @@ class KeepBest:
         value = float(evaluator.state.metrics.get(self.metric, math.nan))
         if value > self.best + self.min_delta:
             self.best, self.best_epoch, self.waited = value, self._trainer.state.epoch, 0
-            self.save()
+            self._remember()
             return
         self.waited += 1
         if self.patience and self.waited >= self.patience:
@@ -96,18 +101,30 @@ class KeepBest:
         """Keeps the last weights when no validation ever gave a number (`val_interval` above the number of epochs)."""
         if self.best == -math.inf:
             self.best_epoch = engine.state.epoch
-            self.save()
+            self._remember()
+        self.save()
         path = self.encoder_path or self.network_path
         logger.info("Best %s %.4f at epoch %d; weights in %s.", self.metric, self.best, self.best_epoch, path)
 
+    def _save_what_is_there(self, error: BaseException) -> None:
+        with suppress(CxrError):  # of a full disk, say; the error that ends the run is the one to be told
+            self.save()
+
+    def _remember(self) -> None:
+        """Keeps a copy of the weights; a probe's epochs take a hundredth of what writing a network does."""
+        if idist.get_rank() == 0:
+            state = unwrap(self.network).state_dict()
+            self._unsaved = {key: value.detach().cpu().clone() for key, value in state.items()}
+
     def save(self) -> None:
-        """Writes the files on rank 0."""
-        if idist.get_rank() != 0:
+        """Writes the best weights that are not in the files yet, on rank 0."""
+        state, self._unsaved = self._unsaved, None
+        if state is None:
             return
-        network = unwrap(self.network)
-        save_atomically(network.state_dict(), self.network_path)
+        save_atomically(state, self.network_path)
         if self.encoder_path is not None:
-            save_atomically(network.get_submodule("encoder").state_dict(), self.encoder_path)
+            inside = {key: value for key, value in state.items() if key.startswith(ENCODER)}
+            save_atomically({key.removeprefix(ENCODER): value for key, value in inside.items()}, self.encoder_path)
         if self.settings is not None:
             value = self.best if math.isfinite(self.best) else None
             best = {"metric": self.metric, "value": value, "epoch": self.best_epoch}
@@ -115,7 +132,8 @@ class KeepBest:
             write_text_atomically(card, self.network_path.with_suffix(".json"))
 
     def state_dict(self) -> dict[str, Any]:
-        """What a resumed run has to remember."""
+        """What a resumed run has to remember; the weights are written first, for it to find them."""
+        self.save()
         return {"best": self.best, "best_epoch": self.best_epoch, "waited": self.waited}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

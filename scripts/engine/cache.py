@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +94,10 @@ class CacheFeatures:
         images = StudyDataset(dataset.data, self.transform, unreadable="report")
         loader = DataLoader(_Images(images), batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=_keep)
         encoder.eval()
-        rows = []
+        rows: list[tuple[torch.Tensor | None, str]] = []
         for batch in tqdm(loader, desc="features", unit="batch", mininterval=2, disable=idist.get_rank() != 0):
             readable = [image for image, error in batch if not error]
-            found = iter(())
+            found: Iterator[torch.Tensor] = iter(())
             if readable:
                 stacked = torch.stack(readable).to(device).contiguous(memory_format=torch.channels_last)
                 found = iter(self.inferer(stacked, encoder.pooled).float().cpu())

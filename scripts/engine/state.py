@@ -47,9 +47,7 @@ def parts(engine: Engine) -> dict[str, Stateful]:
 
 
 def on_error(engine: Engine, function: Callable[[BaseException], None]) -> None:
-    """Calls `function` with the error that ends a run, and lets it go on: ignite swallows an error that has handlers of
-    which none raises it again.
-    """
+    """Calls `function` with the error that ends a run; ignite swallows an error that no handler raises again."""
     functions = engine.__dict__.setdefault("on_error", [])
     functions.append(function)
     if len(functions) == 1:
@@ -73,18 +71,18 @@ class ResumeAndSave:
 
     Saved after each epoch, every `every_minutes` within one, and on SIGTERM or SIGUSR1 (the run then ends in good
     order, all ranks after the same step). Written on rank 0, atomically. The order of the data and its augmentation are
-    functions of seed, epoch and index (`scripts.data.sampling`), so nothing of the loader needs
-    saving.
+    functions of seed, epoch and index (`scripts.data.sampling`), so nothing of the loader needs saving.
 
     Args:
         path: the checkpoint, e.g. `models/checkpoint.pt`. Plain tensors and numbers; loads under `weights_only=True`.
         network: the whole trained module (frozen language models are not part of it).
-        sampler: gets the epoch, and after a resume within an epoch the batch to start from.
+        sampler: gets the epoch, and after a resume within one the batch to start from.
         optimizer, lr_scheduler: of the trainer. Handlers with a state of their own join by `add_part`.
         resume: True goes on from `path` when it is there; False starts anew, and moves a checkpoint that it finds to
             `<name>.previous.pt`, where one is kept. A trainer that is run on (a federated client's next round) moves
             nothing.
         every_minutes: least time between two saves within an epoch.
+        least_seconds: epochs shorter than this are not all saved: a probe's take a hundredth of what saving does.
     """
 
     def __init__(
@@ -96,6 +94,7 @@ class ResumeAndSave:
         lr_scheduler: Stateful,
         resume: bool = False,
         every_minutes: float = 10.0,
+        least_seconds: float = 0.0,
     ) -> None:
         self.path = Path(path)
         self.network = network
@@ -103,6 +102,7 @@ class ResumeAndSave:
         self.own_parts = {"optimizer": optimizer, "lr_scheduler": lr_scheduler}
         self.resume = resume
         self.every_seconds = 60 * every_minutes
+        self.least_seconds = least_seconds
         self._saved_at = time.monotonic()
         self._signalled = False
         self._former_handlers: dict[int, Any] = {}
@@ -175,11 +175,13 @@ class ResumeAndSave:
 
     def finish_epoch(self, engine: Engine) -> None:
         """Saves after an epoch, validation and schedules included."""
-        self._save_and_go_on(engine, self._must_stop(engine))
+        stop = self._must_stop(engine)
+        last = engine.state.epoch == engine.state.max_epochs or engine.should_terminate
+        if stop or last or time.monotonic() - self._saved_at >= self.least_seconds:
+            self._save_and_go_on(engine, stop)
 
     def _must_stop(self, engine: Engine) -> bool:
-        """Whether a rank got a signal. All have to leave after the same step, or those left would wait for it for ever;
-        to ask costs a stop of the device, so it is done now and then."""
+        """Whether a rank got a signal; all leave after the same step. To ask stops the device, so it is done rarely."""
         if idist.get_world_size() == 1:
             return self._signalled
         if engine.state.iteration % 10 and engine.state.iteration % engine.state.epoch_length:
@@ -213,7 +215,7 @@ class ResumeAndSave:
         """Puts the state of `path` into the run.
 
         Raises:
-            CxrError: the checkpoint is of another network, or of an epoch of another length (other data or batch size).
+            CxrError: it is of another network, or of an epoch of another length (other data or batch size).
         """
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)

@@ -118,7 +118,7 @@ def test_a_stopped_run_that_goes_on_ends_with_the_same_weights(
     trained_task: Trained, task: str, tmp_path: Path, run_config: RunConfig, task_overrides: Overrides
 ) -> None:
     """Cut off at the start of the second epoch; what goes on from the checkpoint is the same run, to the bit."""
-    settings = task_overrides(task) | {"frozen": False, "run_name": f"{task} resumed"}
+    settings = task_overrides(task) | {"frozen": False, "save_seconds": 0, "run_name": f"{task} resumed"}
     first = run_config([f"{task}/train.json"], tmp_path, run=False, **settings)
     first.trainer.add_event_handler(Events.EPOCH_STARTED(once=2), _cut)
     with pytest.raises(RuntimeError):  # MONAI's, around it
