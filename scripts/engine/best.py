@@ -104,7 +104,10 @@ class KeepBest:
             self._remember()
         self.save()
         path = self.encoder_path or self.network_path
-        logger.info("Best %s %.4f at epoch %d; weights in %s.", self.metric, self.best, self.best_epoch, path)
+        if math.isfinite(self.best):
+            logger.info("Best %s %.4f at epoch %d; weights in %s.", self.metric, self.best, self.best_epoch, path)
+        else:
+            logger.warning("No validation gave a %s: the last weights are in %s.", self.metric, path)
 
     def _save_what_is_there(self, error: BaseException) -> None:
         with suppress(CxrError):  # of a full disk, say; the error that ends the run is the one to be told

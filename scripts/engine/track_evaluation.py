@@ -34,8 +34,8 @@ class TrackEvaluation:
     def log(self, metrics: Mapping[str, float], folder: Path) -> None:
         """Logs the finite `metrics` and what lies in `folder`.
 
-        A server gets numbers and curves; what shows patients (cases, the report that holds them) or lists images
-        (predictions) stays on this machine.
+        A server gets the numbers and tables; what shows patients (pictures of cases, the page that holds them) or lists
+        images (predictions) stays on this machine.
         """
         make_folder(self.place["tracking_uri"])
         place = MLFlowHandler(**self.place)
@@ -48,5 +48,6 @@ class TrackEvaluation:
                 place.client.log_metric(run_id, "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name), value)
         local = is_local(place.client.tracking_uri)
         files = [path for path in sorted(folder.iterdir()) if local or path.suffix in (".csv", ".md")]
-        log_files(place.client, run_id, [path for path in files if not path.name.startswith(".")])
+        # Not MLflow's own files, which by default lie beside the report.
+        log_files(place.client, run_id, [path for path in files if not path.name.startswith((".", "mlruns"))])
         place.client.set_terminated(run_id, status=RunStatus.to_string(RunStatus.FINISHED))

@@ -1,11 +1,15 @@
 """The image side: encoders and their weights."""
 
 from scripts.image.build import build_encoder, encoder_config, feature_encoder, load_body
+from scripts.image.card import check_card, read_card, trained_settings
 from scripts.image.features import FeatureEncoder
 from scripts.image.panel import EncoderPanel, PixelGrid
 from scripts.image.weights import LoadWeights, load_encoder, load_weights, read_weights
 
 __all__ = [
+    "check_card",
+    "read_card",
+    "trained_settings",
     "EncoderPanel",
     "FeatureEncoder",
     "LoadWeights",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
 from safetensors.torch import load_file
 
 from scripts.errors import CxrError
+from scripts.image.card import check_card
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
@@ -86,15 +88,17 @@ class LoadWeights:
 
     Args:
         network, path: see `load_weights`.
+        settings: of this run, to be compared with those that the weights were trained with; see `check_card`.
     """
 
-    def __init__(self, network: torch.nn.Module, path: str | Path) -> None:
-        self.network, self.path = network, path
+    def __init__(self, network: torch.nn.Module, path: str | Path, settings: Mapping[str, Any] | None = None) -> None:
+        self.network, self.path, self.settings = network, path, dict(settings or {})
 
     def attach(self, engine: Engine) -> None:
         """Registers on any engine."""
         engine.add_event_handler(Events.STARTED, self.load)
 
     def load(self, engine: Engine | None = None) -> None:
-        """Loads."""
+        """Compares, and loads."""
+        check_card(self.path, self.settings)
         load_weights(self.network, self.path)

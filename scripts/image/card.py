@@ -1,0 +1,53 @@
+"""What stands beside a task's weights: the settings that they were trained with, and a guard against using others."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from scripts.errors import CxrError
+
+logger = logging.getLogger(__name__)
+
+# With others the numbers would be of other findings, without any error.
+MUST_AGREE = ("names", "mode")
+SHOULD_AGREE = ("encoder", "image_size")
+
+
+def read_card(weights: str | Path) -> dict[str, Any]:
+    """Settings in the `.json` beside a file of weights (`KeepBest` writes it); empty when there is none."""
+    path = Path(weights).with_suffix(".json")
+    if not path.is_file():
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8"))["settings"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CxrError(f"{path} does not tell the settings of {Path(weights).name} ({error}); delete it.") from error
+
+
+def trained_settings(weights: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`settings` as the card beside the weights corrects them: whether the encoder was frozen, its seed, its data."""
+    return {**settings, **read_card(weights)}
+
+
+def check_card(weights: str | Path, settings: Mapping[str, Any]) -> None:
+    """Compares the settings of a run with those that its weights were trained with.
+
+    Raises:
+        CxrError: the findings, or how they exclude each other, are not the same.
+    """
+    card = read_card(weights)
+    for key in (*MUST_AGREE, *SHOULD_AGREE):
+        if key not in card or key not in settings or _plain(settings[key]) == _plain(card[key]):
+            continue
+        told = f"{weights} was trained with {key} {card[key]}, not {settings[key]}"
+        if key in MUST_AGREE:
+            raise CxrError(f'{told}. Say --{key} "{card[key]}".')
+        logger.warning("%s: a result of other pixels than it knows.", told)
+
+
+def _plain(value: Any) -> Any:
+    return json.loads(json.dumps(value, default=str))
