@@ -30,7 +30,7 @@ from scripts.output import Score, ScoreRow, box_panel, plot_froc, plot_montage
 from scripts.output.montage import Panel
 
 METHOD = "this run"
-PUBLISHED = "published's images only"
+PUBLISHED = "as published"
 PRECISIONS = {"map_40_75": "mAP .40:.75", "map_50_95": "mAP .50:.95", "ap50": "AP .50"}
 _IOUS = np.concatenate([MAP_40_75, MAP_50_95])
 _COCO = len(MAP_40_75)  # where COCO's thresholds begin, with .50

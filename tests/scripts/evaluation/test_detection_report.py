@@ -143,11 +143,11 @@ def test_published_variant_is_a_column_of_its_own(tmp_path):
     _, mended = run(tmp_path / "mended", cases(), Numbers)
     _, published = run(tmp_path / "published", cases(), Numbers, protocol="published")
     assert set(mended["method"]) == {"this run"}
-    assert set(published["method"]) == {"this run", "published's images only"}
+    assert set(published["method"]) == {"this run", "as published"}
     own = published[published["method"] == "this run"].drop(columns=["method", "note"]).reset_index(drop=True)
     pd.testing.assert_frame_equal(own, mended.drop(columns=["method", "note"]))
     # Cases 10 and 11 alone: both lungs found; of two nodules one, before a false alarm: 51 of 101 levels.
-    other = "published's images only"
+    other = "as published"
     assert cell(published, "mAP .40:.75 lung", other) == pytest.approx(1)
     assert cell(published, "mAP .40:.75 nodule", other) == pytest.approx(51 / 101)
     assert cell(published, "mAP .40:.75 nodule", other, "note") == "(2 of 6 images)"
