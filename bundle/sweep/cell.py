@@ -54,6 +54,8 @@ class CellRunner:
 
     def __call__(self, cell: Cell, device: str) -> Record:
         start = time.monotonic()
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+        logging.getLogger("scripts").setLevel(logging.INFO)
         state = begin(cell)
         with _output_to(cell.folder / "log.txt"):
             try:

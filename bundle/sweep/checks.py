@@ -33,13 +33,12 @@ def check_plan(plan: Plan) -> None:
 
 def _check(cell: Cell, there: list[str]) -> None:
     config = ConfigParser()
-    config.read_config([str(CONFIGS / cell.task / "train.json"), *cell.configs])
+    folder = CONFIGS / cell.task
+    config.read_config([str(folder / "train.json"), *cell.configs, str(folder / "evaluate.json")])
     config.parse(reset=True)  # the parts that it takes from other files are then among its ids
     for name in cell.overrides:
         if not is_overridable(config, name):
-            raise CxrError(
-                f"--set {name}: configs/{cell.task}/train.json has no such id. Set it for the tasks that do."
-            )
+            raise CxrError(f"--set {name}: configs/{cell.task} has no such id. Set it for the tasks that do.")
     names = cell.overrides.get("names", config["names"])
     if isinstance(names, str) and not names.startswith(("$", "@", "%")):
         raise CxrError(f"--set {cell.task}:names={names}: write a list, such as '{cell.task}:names=[\"{names}\"]'.")

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +29,8 @@ from bundle.sweep.worker import Died, Work, run_on
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 from scripts.output import print_scores, write_scores
+
+ALIKE = 3  # failures for one reason, and nothing else, after which the rest is not tried
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -123,6 +125,14 @@ def run_cells(
             if cell is not None:
                 ended[cell] = result
             following.show(cell, running)
+            _stop_if_all_fail_alike(ended)
+
+
+def _stop_if_all_fail_alike(ended: Mapping[Cell, Record]) -> None:
+    """Ends a sweep whose every cell would fail for the same reason, a wrong setting for instance."""
+    reasons = {record.reason for record in ended.values() if record.status == "failed"}
+    if len(ended) >= ALIKE and len(reasons) == 1 and all(record.status == "failed" for record in ended.values()):
+        raise CxrError(f"the first {len(ended)} cells failed alike: {reasons.pop()}")
 
 
 def report(frame: pd.DataFrame, out: Path, console: Console) -> list[Path]:

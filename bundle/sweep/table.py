@@ -42,7 +42,7 @@ def sweep_notes(frame: pd.DataFrame) -> list[str]:
 
 def _score(row: dict[Any, Any]) -> Score:
     if _missing(row["value"]):
-        return Score(None, note=row["note"] or "nothing to score")
+        return Score(None, note=_shortened(row["note"]) or "nothing to score")
     interval = [None if _missing(row[end]) else float(row[end]) for end in ("lo", "hi")]
     note = ""
     if not _missing(row["difference"]):
@@ -55,6 +55,10 @@ def _place(name: str, frame: pd.DataFrame) -> tuple[int, int, float]:
     tasks, modes = (list(dict.fromkeys(frame[column])) for column in ("task", "mode"))
     head, mode, fraction = name.rsplit(", ", 2)
     return tasks.index(head.split(" ", 1)[0]), modes.index(mode), float(fraction.split(" ", 1)[0])
+
+
+def _shortened(text: str, most: int = 70) -> str:
+    return text if len(text) <= most else text[: most - 2] + " …"
 
 
 def _missing(value: Any) -> bool:

@@ -21,6 +21,7 @@ from scripts.errors import CxrError
 # See bundle.prepare.pool: a clean server process that has paid for the imports. A worker forked from it has no CUDA
 # context yet, so each can open its own.
 _METHOD = "spawn" if sys.platform == "win32" else "forkserver"
+_FAREWELL = 10.0  # seconds
 Work = Callable[[Any, str], Any]  # (task, device) -> result
 
 
@@ -76,6 +77,10 @@ def run_on(devices: Sequence[str], work: Work, tasks: Sequence[Any], preload: st
                     worker = pool[place] = _start(context, work, worker.device, threads)
                 _give(worker, following)
                 yield task, result, [other.task for other in pool if other.task is not None]
+        for worker in pool:
+            worker.connection.close()  # the end of its work
+        for worker in pool:
+            worker.process.join(_FAREWELL)
     finally:
         for worker in pool:
             worker.process.kill()

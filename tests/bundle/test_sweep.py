@@ -165,18 +165,25 @@ def test_failed_and_killed_cells_are_recorded_and_only_they_are_run_again(out, c
     assert len(lines(out)) == 14
 
 
-@pytest.mark.parametrize("changed", ["data", "weights", "setting"])
-def test_done_cells_are_not_taken_for_those_of_another_sweep(changed, out):
+def test_a_sweep_whose_cells_all_fail_alike_ends_early(out):
+    work = FakeWork(out.parent / "log", fail=("seed",))
+    with pytest.raises(CxrError, match="the first 3 cells failed alike: out of luck"):
+        swept(out, *small(out), work=work)
+    assert len(lines(out)) in (3, 4)  # another may have been begun
+
+
+def test_done_cells_are_not_taken_for_those_of_another_sweep(out):
     assert swept(out, *small(out)) == 0
-    more = []
-    if changed == "data":
-        (out.parent / "data" / "studies.parquet").write_bytes(b"other rows")
-    elif changed == "weights":
-        (out.parent / "ours.pt").write_bytes(b"other weights")
-    else:
-        more = ["--set", "epochs=3"]
-    with pytest.raises(CxrError, match=r"was made with other .*Choose another output folder"):
-        swept(out, *small(out), *more)
+    refused = r"was made with other .*Choose another output folder"
+    with pytest.raises(CxrError, match=refused):
+        swept(out, *small(out), "--set", "epochs=3")
+    for name in ("data/studies.parquet", "ours.pt"):
+        before = (out.parent / name).read_bytes()
+        (out.parent / name).write_bytes(b"others")
+        with pytest.raises(CxrError, match=refused):
+            swept(out, *small(out))
+        (out.parent / name).write_bytes(before)
+    assert len(lines(out)) == 8
 
 
 def test_two_sweeps_do_not_share_a_folder(out):
