@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bundle.bench.measure import Row
 
-PARTS = ("ingest", "store", "text", "step")
+PARTS = ("ingest", "store", "text", "step", "tasks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
 
 def print_rows(rows: list[Row]) -> None:
     """The table of ratios."""
-    table = Table(title="CPU time, one thread, medians; ratio = theirs / ours", title_justify="left")
+    table = Table(title="CPU time, one thread (cuda: wall time), medians; ratio = theirs / ours", title_justify="left")
     for column in ("what", "against"):
         table.add_column(column)
     for column in ("ratio", "bar", "ours", "theirs", "n"):

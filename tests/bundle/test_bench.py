@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,9 +42,10 @@ def test_an_unknown_part_is_named() -> None:
         ("ingest", {"seconds_budget": 0.0}, 5),
         ("store", {"rounds": 1, "samples": 2}, 5),
         ("step", {"rounds": 1, "batch": 2}, 2),
+        ("tasks", {"rounds": 1, "batch": 2, "size": 64, "encoders": ("resnet18",)}, 12),
     ],
 )
-def test_each_part_runs_at_small_size(part: str, arguments: dict[str, float], count: int) -> None:
+def test_each_part_runs_at_small_size(part: str, arguments: dict[str, Any], count: int) -> None:
     rows = importlib.import_module(f"bundle.bench.{part}").run(**arguments)
     assert len(rows) == count
     assert all(isinstance(row, Row) and row.ratio > 0 for row in rows)
