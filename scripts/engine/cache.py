@@ -20,6 +20,7 @@ from scripts.atomic import writing
 from scripts.data import StudyDataset
 from scripts.engine.state import unwrap
 from scripts.errors import CxrError
+from scripts.tasks.classification import Standardize
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class CacheFeatures:
         identity: what else the features depend on (image size, precision).
         inferer: how the encoder is run.
         batch_size, num_workers: of the one pass over the images.
+        standardize: fitted to the features of the first data set (the training images'); None = left as it is.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class CacheFeatures:
         inferer: Inferer | None = None,
         batch_size: int = 32,
         num_workers: int = 0,
+        standardize: Standardize | None = None,
     ) -> None:
         self.network, self.datasets, self.transform = network, datasets, transform
         self.enabled = enabled
@@ -59,6 +62,7 @@ class CacheFeatures:
         self.identity = dict(identity or {})
         self.inferer = inferer or SimpleInferer()
         self.batch_size, self.num_workers = batch_size, num_workers
+        self.standardize = standardize
 
     def attach(self, engine: Engine) -> None:
         """Registers on a trainer or an evaluator; list it after what loads weights."""
@@ -77,6 +81,8 @@ class CacheFeatures:
             if idist.get_rank() != 0 and path is not None:
                 features = self._features(encoder, dataset, path)
             _use(dataset, features)
+        if self.standardize is not None:
+            self.standardize.fit(torch.as_tensor(self.datasets[0].features).to(self.standardize.mean))
 
     def _features(self, encoder: torch.nn.Module, dataset: StudyDataset, path: Path | None) -> torch.Tensor:
         if path is not None and path.is_file():

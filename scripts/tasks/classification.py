@@ -15,6 +15,36 @@ from scripts.metrics import Mode
 from scripts.pretraining.distributed import sum_over_ranks
 
 
+class Standardize(nn.Module):
+    """Features on one scale, `(x - mean) / std` by dimension; passes them through until `fit` has seen the training
+    images'.
+
+    A linear probe on raw features whose scales differ a hundredfold is far from its optimum after the few hundred steps
+    that a small set gives (He et al. 2022, appendix A, put a batch norm without parameters there for the same reason).
+
+    Args:
+        dim: number of dimensions D.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(dim))
+        self.register_buffer("std", torch.ones(dim))
+
+    def fit(self, features: Tensor) -> None:
+        """Takes mean and deviation of `(n, D)`; a dimension that never changes is only centred."""
+        spread = features.std(dim=0, correction=0)
+        self.mean.copy_(features.mean(dim=0))
+        self.std.copy_(torch.where(spread > 1e-6, spread, 1.0))
+
+    def forward(self, features: Tensor) -> Tensor:
+        """`(B, D)` to the same shape."""
+        return (features - self.mean) / self.std
+
+
 class Classifier(nn.Module):
     """A logit a class from the encoder's pooled features.
 
@@ -45,6 +75,7 @@ class Classifier(nn.Module):
         if head not in ("linear", "mlp"):
             raise SettingError(f"head must be linear or mlp, not {head!r}.")
         self.encoder = feature_encoder(encoder, **(encoder_options or {}))
+        self.standardize = Standardize(self.encoder.dim)
         self.head: nn.Module
         if head == "linear":
             self.head = nn.Linear(self.encoder.dim, classes)
@@ -60,7 +91,7 @@ class Classifier(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Images `(B, 3, H, W)`, or pooled features `(B, dim)` that were cached, to logits `(B, C)`."""
         features = image if image.dim() == 2 else self.encoder.pooled(image)
-        return self.head(features)
+        return self.head(self.standardize(features))
 
 
 class ClassificationLoss(nn.Module):

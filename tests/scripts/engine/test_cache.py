@@ -15,6 +15,7 @@ from torch import nn
 from scripts.data import PictureReader, StudyDataset
 from scripts.engine import CacheFeatures
 from scripts.errors import CxrError
+from scripts.tasks.classification import Standardize
 
 ENGINE = Engine(lambda engine, batch: None)
 
@@ -78,6 +79,13 @@ def test_the_same_encoder_and_images_are_read_and_others_are_not(images: list[Pa
     assert float(changed[0]["image"]) == 30
     cache(again, StudyDataset(items(images), Compose([])), tmp_path / "features", identity={"image_size": 5})
     assert again.encoder.calls == 4
+
+
+def test_the_scale_is_that_of_the_training_images(images: list[Path]) -> None:
+    standardize = Standardize(1)
+    train, val = (StudyDataset(items(paths), Compose([])) for paths in (images[:2], images[2:]))
+    CacheFeatures(Network(), [train, val], transform(), standardize=standardize).fill(ENGINE)
+    assert (standardize.mean.item(), standardize.std.item()) == (15, 5)
 
 
 def test_an_unreadable_training_image_is_replaced_with_its_label(images: list[Path]) -> None:

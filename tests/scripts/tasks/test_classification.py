@@ -14,6 +14,7 @@ from torch.testing import assert_close
 from scripts.errors import CxrError
 from scripts.image import FeatureEncoder
 from scripts.tasks import ClassificationLoss, Classifier
+from scripts.tasks.classification import Standardize
 
 THIN: dict[str, Any] = {"encoder": "resnet10", "encoder_options": {"widen_factor": 0.25}}
 NAN = float("nan")
@@ -192,3 +193,15 @@ def test_a_linear_head_learns_what_the_features_hold() -> None:
         loss(network(features), label).backward()
         optimizer.step()
     assert ((network(features) > 0) == (label > 0))[~label.isnan()].all()
+
+
+def test_features_are_standardised_as_scikit_learn_does_it() -> None:
+    from sklearn.preprocessing import StandardScaler
+
+    features = torch.randn(50, 4, generator=torch.Generator().manual_seed(0)) * torch.tensor([1e-2, 1.0, 1e3, 0.0]) + 5
+    standardize = Standardize(4)
+    torch.testing.assert_close(standardize(features), features)  # not fitted: as they are
+    standardize.fit(features)
+    expected = torch.from_numpy(StandardScaler().fit_transform(features.double().numpy())).float()
+    torch.testing.assert_close(standardize(features), expected, rtol=1e-3, atol=1e-3)
+    assert {"mean", "std"} == standardize.state_dict().keys()  # it travels with the weights
