@@ -120,6 +120,37 @@ def test_every_box_has_an_anchor_and_a_healthy_image_none():
     assert (none == -1).all()
 
 
+def test_loss_by_the_papers_formulas():
+    network, detector, _, loss = parts()
+    images, targets = PrepareBoxes()(DRAWN)
+    with torch.no_grad():
+        outputs = {**network(images), "image_size": (96, 96)}
+        value = loss(outputs, targets)
+        flat, anchors, places = detector.flatten(outputs)
+        wanted = [{**one, "box": to_monai(one["box"])} for one in targets]
+        matched = detector.compute_anchor_matched_idxs(anchors, wanted, places)
+    focal, boxes, positives = 0.0, 0.0, 0
+    for i, found in enumerate(matched):
+        for anchor, box in enumerate(found.tolist()):
+            for kind, logit in enumerate(flat["classification"][i, anchor].double()):
+                true = box >= 0 and int(targets[i]["label"][box]) == kind
+                p = logit.sigmoid() if true else 1 - logit.sigmoid()
+                focal += float(-(0.25 if true else 0.75) * (1 - p) ** 2 * p.log())
+            if box >= 0:
+                positives += 1
+                offset = flat["box_regression"][i, anchor : anchor + 1]
+                decoded = detector.box_coder.decode_single(offset, anchors[i][anchor : anchor + 1])[0]
+                true_box = wanted[i]["box"][box]
+                hull = torch.cat([torch.minimum(decoded, true_box)[:2], torch.maximum(decoded, true_box)[2:]])
+                area, first, second = ((b[2:] - b[:2]).prod() for b in (hull, decoded, true_box))
+                overlap = torch.tensor(box_iou(decoded[None], true_box[None])[0, 0])
+                union = (first + second) / (1 + overlap)
+                boxes += float(1 - overlap + (area - union) / area)
+    assert loss.terms["classification"].item() == pytest.approx(focal / positives, rel=1e-4)
+    assert loss.terms["box_regression"].item() == pytest.approx(boxes / positives, rel=1e-4)
+    assert value.item() == pytest.approx((focal + 2 * boxes) / positives, rel=1e-4)
+
+
 def test_healthy_images_teach_negatives_only():
     network, _, inferer, loss = parts()
     images = torch.randn(2, 3, 96, 96)
