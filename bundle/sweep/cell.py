@@ -26,6 +26,7 @@ from scripts.engine.state import parts, was_stopped
 from scripts.engine.workflow import explain
 from scripts.errors import CxrError
 from scripts.evaluation import headline, split_table, unscored
+from scripts.metrics import published_images
 
 logger = logging.getLogger(__name__)
 CONFIGS = Path("configs")
@@ -95,9 +96,10 @@ class CellRunner:
         evaluation.run()
         found = evaluation.parser.get_parsed_content("validate#evaluator").state.metrics
         metrics = {name: float(value) for name, value in found.items() if np.ndim(value) == 0}
-        self._log(state.get("run_id"), metrics)
         record = Record("done", names=tuple(state["names"]), training=state["training"], metrics=metrics)
-        return replace(record, value=_value(cell, record))
+        record = _scored(cell, record)
+        self._log(state.get("run_id"), record.metrics)
+        return record
 
     def _overrides(self, cell: Cell, device: str) -> dict[str, Any]:
         own = {"cache_dir": str(self.features)} if cell.task == "classification" else {}
@@ -178,13 +180,25 @@ def _positive_masks(items: Sequence[Mapping[Hashable, Any]], names: Sequence[str
     return {name: count if name in found else 0 for name, count in known.items()}
 
 
-def _value(cell: Cell, record: Record) -> float | None:
+def _scored(cell: Cell, record: Record) -> Record:
+    """The record with its headline, and for detection with the published tables' variant of it."""
     table = split_table(pd.read_parquet(cell.folder / "evaluation" / "predictions.parquet")).scored
     missing = unscored(cell.task, table, record.names)
     only = [name for name in record.names if name not in missing and record.training["positives"][name]]
     if not only:
+        return record
+    value = _number(cell.task, table, record.names, only)
+    metrics: dict[str, float | None] = dict(record.metrics)
+    if cell.task == "detection":
+        metrics["map_published"] = _number(cell.task, published_images(table), record.names, only)
+    known = {name: found for name, found in metrics.items() if found is not None}
+    return replace(record, value=value, metrics=known)
+
+
+def _number(task: str, table: pd.DataFrame, names: Sequence[str], only: Sequence[str]) -> float | None:
+    if table.empty:
         return None
-    value = float(headline(cell.task, table, record.names, np.ones((1, len(table))), only)[0])
+    value = float(headline(task, table, names, np.ones((1, len(table))), only)[0])
     return value if np.isfinite(value) else None
 
 

@@ -264,7 +264,12 @@ def test_what_was_not_run_is_no_number(tmp_path):
 def test_the_figure_has_a_panel_a_task_and_mode_and_marks_means_over_fewer_names(tmp_path, monkeypatch):
     drawn: list[Figure] = []
     save = Figure.savefig
-    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: (drawn.append(self), save(self, *a, **k))[1])
+
+    def keep(self, *args, **kwargs):
+        drawn.append(self)
+        save(self, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", keep)
     cells, _ = finished(tmp_path, seeds=(0,))
     ended = {cell: fake_record(cell, no_positive=("nodule",)) for cell in cells}
     path = plot_sweep(aggregate(cells, ended, resamples=20), tmp_path / "sweep.png")
