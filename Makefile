@@ -22,8 +22,8 @@ PLACES    = --dataset_dir $(PREPARED) --ckpt_dir $(RUN)/models
 TASK_OVERLAY := $(if $(DATA),,'configs/task_demo.json',)
 TASK_PLACES   = $(if $(DATA),--dataset_dir $(DATA) --runs_dir $(RUN) --ckpt_dir $(RUN)/models/$*)
 TASK_ENCODER  = $(if $(DATA),--encoder_weights $(RUN)/models/model.pt)
-SHORT_segmentation := $(if $(DATA),,--epochs 5)
-SHORT_detection    := $(if $(DATA),,--epochs 8)
+SHORT_segmentation := $(if $(DATA),,--epochs 12)
+SHORT_detection    := $(if $(DATA),,--epochs 24)
 
 VENV  := .venv
 PY    := $(VENV)/bin/python
