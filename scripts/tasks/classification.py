@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -26,8 +26,9 @@ class Standardize(nn.Module):
         dim: number of dimensions D.
     """
 
-    mean: Tensor
-    std: Tensor
+    if TYPE_CHECKING:  # not at run time: TorchScript reads annotations of the class, and knows no strings
+        mean: Tensor
+        std: Tensor
 
     def __init__(self, dim: int) -> None:
         super().__init__()

@@ -112,7 +112,7 @@ def test_torch_export_and_onnx_give_the_same_values_for_any_batch(encoder: str, 
 def test_the_same_seed_builds_the_same_network_with_the_body_under_encoder() -> None:
     first, second = classifier("resnet", "mlp").state_dict(), classifier("resnet", "mlp").state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
-    assert {key.split(".")[0] for key in first} == {"encoder", "head"}
+    assert {key.split(".")[0] for key in first} == {"encoder", "standardize", "head"}
     assert all(key.startswith("encoder.body.") for key in first if key.startswith("encoder"))
 
 
