@@ -103,7 +103,7 @@ def _cell_row(cell: Cell, record: Record | None) -> Row:
         fold=cell.fold,
         train_images=record.training.get("images"),
         train_patients=record.training.get("patients"),
-        names=" ".join(record.names),
+        names=", ".join(record.names),
         status="open" if record.reason == "not run yet" else record.status,
         note="" if record.status == "done" else record.reason,
         seconds=record.seconds or None,
@@ -138,7 +138,7 @@ def _group(key: tuple[str, str, int, str], cells: Sequence[Cell], ended: Ended, 
     first = tables[0]
     group.names, left_out = _scored_names(task, first, names, done)
     row.note = "; ".join(filter(None, [row.note, left_out]))
-    row.names = " ".join(group.names)
+    row.names = ", ".join(group.names)
     row.test_images, row.test_patients = len(first), int(first["patient"].nunique())
     if not group.names:
         return group

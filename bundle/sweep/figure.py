@@ -46,12 +46,12 @@ def plot_sweep(frame: pd.DataFrame, path: str | Path, title: str = "Label effici
         Line2D([], [], color=color(place), marker=MARKERS[place % len(MARKERS)], label=init)
         for place, init in enumerate(inits)
     ]
-    handles.append(Line2D([], [], color=QUIET, linestyle=TRIVIAL, label="trivial answer (in each panel)"))
+    handles.append(Line2D([], [], color=QUIET, linestyle=TRIVIAL, label="trivial answer"))
     counts = means[means["value"].notna()].groupby(["task", "mode"])["names"].agg(lambda names: names.nunique())
     if (counts > 1).any():
-        hollow = "hollow: mean over fewer names, see the notes"
+        hollow = "hollow: mean over fewer names"
         handles.append(Line2D([], [], color=QUIET, marker="o", linestyle="", markerfacecolor="white", label=hollow))
-    figure.legend(handles=handles, loc="outside lower center", ncols=min(4, len(handles)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=min(3, len(handles)))
     return save(figure, path)
 
 
@@ -65,7 +65,7 @@ def _panel(axes: Axes, panel: pd.DataFrame, task: str, inits: list[str]) -> None
         shade, marker = color(place), MARKERS[place % len(MARKERS)]
         value = line["value"].to_numpy(float)
         axes.plot(x, value, color=shade, marker=marker, markersize=6, linewidth=1.8)
-        fewer = line["names"].str.count(" ").to_numpy() < panel["names"].str.count(" ").max()
+        fewer = line["names"].str.count(", ").to_numpy() < panel["names"].str.count(", ").max()
         axes.plot(x[fewer], value[fewer], marker, color=shade, markerfacecolor="white", markersize=6)
         axes.fill_between(x, lo, hi, color=shade, alpha=0.12, linewidth=0)
         axes.vlines(x, lo, hi, color=shade, linewidth=1.2)

@@ -240,7 +240,7 @@ def test_a_name_without_a_positive_to_train_on_is_said_and_not_scored(task, tmp_
     ended = {cell: fake_record(cell, no_positive=("nodule",)) for cell in cells}
     frame = aggregate(cells, ended, resamples=50)
     few, all_ = (frame.query(f"kind == 'mean' and init == 'ours' and fraction == {f}").iloc[0] for f in (1, 100))
-    assert few["names"] == "edema" and all_["names"] == "edema nodule"
+    assert few["names"] == "edema" and all_["names"] == "edema, nodule"
     assert "nodule not scored: no positive among the training images" in few["note"]
     assert "only 5 training images" in few["note"] and all_["note"] == ""
     assert any("nodule not scored" in note and "ours frozen" in note for note in sweep_notes(frame))
