@@ -14,7 +14,7 @@ from monai.bundle import ComponentLocator
 
 PROJECT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path for folder in ("scripts", "bundle") for path in (PROJECT / folder).rglob("*.py"))
-CONFIGS = sorted((PROJECT / "configs").glob("*.json"))
+CONFIGS = sorted((PROJECT / "configs").rglob("*.json"))
 # Not needed, not safe, or not to be had beside torch on every machine.
 FORBIDDEN = {"torchvision", "dill", "joblib", "gdcm", "libjpeg", "requests"}
 
@@ -54,7 +54,7 @@ def targets(value: Any) -> Iterator[str]:
             yield from targets(one)
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.relative_to(PROJECT / "configs").as_posix())
 def test_a_config_names_what_is_there_and_is_ours_monais_or_torchs(path: Path) -> None:
     config = json.loads(path.read_text())
     locator = ComponentLocator()
@@ -67,6 +67,52 @@ def test_a_config_names_what_is_there_and_is_ours_monais_or_torchs(path: Path) -
         assert callable(locate(full)), target
         if full.startswith("scripts."):
             assert full.count(".") == 2, f"{target}: configs name what a package exports, scripts.<package>.<name>"
+
+
+def strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    for one in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from strings(one)
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.relative_to(PROJECT / "configs").as_posix())
+def test_what_a_config_shares_is_there_and_is_no_macro_itself(path: Path) -> None:
+    """MONAI does not follow a macro within a macro: its text would reach a component."""
+    for text in strings(json.loads(path.read_text())):
+        if text.startswith("%configs/"):
+            file, _, name = text[1:].partition("::")
+            value = json.loads((PROJECT / file).read_text())
+            for key in name.split("::"):
+                value = value[key]
+            assert not any(one.startswith("%") for one in strings(value)), text
+
+
+TASKS = ("classification", "segmentation", "detection")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_switch_of_a_task_does_something(task: str) -> None:
+    """Each id of the configs is named by a component of its own folder or of what it shares."""
+    folder = PROJECT / "configs" / task
+    shared = [(PROJECT / "configs" / name).read_text() for name in ("tasks.json", "train.json", "inference.json")]
+    for name in ("train", "inference"):
+        text = (folder / f"{name}.json").read_text()
+        together = "".join(
+            [*shared, text, *((folder / f"{other}.json").read_text() for other in ("train", "evaluate"))]
+        )
+        hosts = {"imports", "task", "postprocessing", "inferring", "training", "run", "initialize", "protocol"}
+        for key in json.loads(text):
+            assert key in hosts or f"@{key}" in together or f"::{key}" in together, f"{task}/{name}.json: {key}"
+
+
+def test_the_tasks_switches_are_the_same_where_they_mean_the_same() -> None:
+    """Nothing is a copy that has drifted: the ids that all three have agree in value, but for these."""
+    own = {"names", "batch_size", "weight_decay", "stop_on", "task", "settings", "network_def", "loss", "train"}
+    own |= {"validate", "prepare_batch"}
+    configs = [json.loads((PROJECT / "configs" / task / "train.json").read_text()) for task in TASKS]
+    for key in set.intersection(*(set(config) for config in configs)) - own:
+        assert configs[0][key] == configs[1][key] == configs[2][key], key
 
 
 def test_no_config_imports_a_package_of_ours() -> None:

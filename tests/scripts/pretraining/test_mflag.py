@@ -9,8 +9,8 @@ import torch
 from monai.networks.nets import resnet18, resnet50
 from torch import nn
 
-from scripts.pretraining import MFlag, MFlagLoss
 from scripts.precision import autocast_enabled
+from scripts.pretraining import MFlag, MFlagLoss
 from scripts.pretraining.mflag import alignment_loss, feature_dim
 
 RESNET = {
