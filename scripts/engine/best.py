@@ -35,8 +35,8 @@ class KeepBest:
         encoder_path: file of its `encoder` alone, the pre-training's `network_def`; None writes none.
         patience: validations to wait for a better one; 0 never ends early.
         min_delta: least improvement that counts.
-        settings: what a person must know to use the weights (encoder, names, image size); written beside
-            `network_path` as `.json`, with the best validation.
+        settings: what a person must know to use the weights (encoder, names, image size); written beside each file as
+            `.json`, with the best validation.
     """
 
     def __init__(
@@ -124,15 +124,19 @@ class KeepBest:
         state, self._unsaved = self._unsaved, None
         if state is None:
             return
-        save_atomically(state, self.network_path)
+        self._write(state, self.network_path)
         if self.encoder_path is not None:
             inside = {key: value for key, value in state.items() if key.startswith(ENCODER)}
-            save_atomically({key.removeprefix(ENCODER): value for key, value in inside.items()}, self.encoder_path)
+            self._write({key.removeprefix(ENCODER): value for key, value in inside.items()}, self.encoder_path)
+
+    def _write(self, state: dict[str, torch.Tensor], path: Path) -> None:
+        save_atomically(state, path)
         if self.settings is not None:
             value = self.best if math.isfinite(self.best) else None
             best = {"metric": self.metric, "value": value, "epoch": self.best_epoch}
-            card = json.dumps({"settings": dict(self.settings), "best": best}, indent=1)
-            write_text_atomically(card, self.network_path.with_suffix(".json"))
+            write_text_atomically(
+                json.dumps({"settings": dict(self.settings), "best": best}, indent=1), path.with_suffix(".json")
+            )
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run has to remember; the weights are written first, for it to find them."""

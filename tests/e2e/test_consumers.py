@@ -72,7 +72,9 @@ def test_monai_label_trains_on_its_own_list(
     ((run, metrics),) = runs_named(tiny_overrides["tracking_uri"], "label")
     assert run.info.status == "FINISHED"
     assert [step for step, _ in metrics["loss"]] == [1, 2]
-    assert {path.name for path in (bundle / "models").iterdir()} == {"model.pt", "pretraining.pt", "checkpoint.pt"}
+    assert {path.name for path in (bundle / "models").iterdir()} == {
+        "model.pt", "model.json", "pretraining.pt", "pretraining.json", "checkpoint.pt",
+    }  # fmt: skip
 
 
 def test_a_federated_client_trains_gives_weights_and_evaluates(

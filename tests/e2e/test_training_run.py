@@ -60,7 +60,9 @@ def test_the_checkpoint_holds_no_language_model(trained: SimpleNamespace) -> Non
 
 
 def test_nothing_half_written_is_left(trained: SimpleNamespace) -> None:
-    assert {path.name for path in trained.models.iterdir()} == {"model.pt", "pretraining.pt", "checkpoint.pt"}
+    assert {path.name for path in trained.models.iterdir()} == {
+        "model.pt", "model.json", "pretraining.pt", "pretraining.json", "checkpoint.pt",
+    }  # fmt: skip
     assert not list(trained.root.rglob("*.tmp"))
 
 
