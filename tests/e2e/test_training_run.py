@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -141,7 +142,8 @@ def test_early_end_is_a_finished_run(
     tmp_path: Path, run_config: RunConfig, tiny_overrides: dict[str, Any], runs_named: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(KeepBest.__init__, "__defaults__", (0, 2.0))  # min_delta: more than a reciprocal rank can win
+    # min_delta: more than a reciprocal rank can win
+    monkeypatch.setattr(KeepBest, "__init__", partialmethod(KeepBest.__init__, min_delta=2.0))
     run_config(["train.json"], tmp_path, **tiny_overrides | {"epochs": 9}, patience=1, run_name="patience")
     ((run, metrics),) = runs_named(tiny_overrides["tracking_uri"], "patience")
     assert [step for step, _ in metrics["loss"]] == [1, 2]
