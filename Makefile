@@ -18,7 +18,7 @@ PREPARED := $(if $(DATA),$(DATA),data/demo_prepared)
 OVERLAY  := $(if $(DATA),,'configs/demo.json',)
 PLACES    = --dataset_dir $(PREPARED) --ckpt_dir $(RUN)/models
 
-# The tasks' overlay names the demo's folders, and few epochs make all three fit into ten minutes on two CPU cores.
+# The tasks' overlay names the demo's folders, and few epochs make all three fit into seven minutes of CPU time.
 TASK_OVERLAY := $(if $(DATA),,'configs/task_demo.json',)
 TASK_PLACES   = $(if $(DATA),--dataset_dir $(DATA) --runs_dir $(RUN) --ckpt_dir $(RUN)/models/$*)
 TASK_ENCODER  = $(if $(DATA),--encoder_weights $(RUN)/models/model.pt)
@@ -46,7 +46,7 @@ tasks: $(TASKS:%=task-%)
 	@echo
 	@for task in $(TASKS); do echo "Report:    $(RUN)/$$task/evaluation/report.html (evaluation.md, .csv, .json)"; done
 	@echo "Weights:   $(RUN)/models/TASK/model.pt, with model.json; the pages are docs/TASK.md"
-	@echo "Next:      $(PY) -m bundle pack $(firstword $(TASKS)) --weights $(RUN)/models/$(firstword $(TASKS))/model.pt --out dist"
+	@echo "Next:      $(PY) -m bundle pack $(firstword $(TASKS)) --weights $(RUN)/models/$(firstword $(TASKS))/model.pt --evaluation $(RUN)/$(firstword $(TASKS))/evaluation --out dist"
 
 $(TASKS:%=task-%): task-%: $(READY) $(RUN)/models/model.pt
 	$(PY) -m monai.bundle run training --config_file "['configs/$*/train.json',$(TASK_OVERLAY)]" $(TASK_PLACES) $(TASK_ENCODER) $(SHORT_$*) $(SET)
