@@ -15,7 +15,7 @@ from scripts.data.items import did_you_mean, keep_rows, label_values, make_items
 from scripts.data.label_policy import Policies, resolve_labels
 from scripts.data.sources import load_table
 from scripts.data.splits import split_by_fold
-from scripts.data.studies import path_columns
+from scripts.data.studies import check_rows, path_columns
 from scripts.errors import CxrError
 
 Task = Literal["classification", "segmentation", "detection"]
@@ -56,9 +56,11 @@ def task_items(
         classes: of classification; "multiclass" wants exactly one finding an image.
 
     Raises:
-        CxrError: a name that the source does not have, a cell that means nothing, or nothing is left.
+        CxrError: a name that the source does not have, a cell that means nothing, an image with two rows (an evaluation
+            would keep one of them), or nothing is left.
     """
     table, where = load_table(source)
+    check_rows(table, where)
     _check_names(table, task, names, where)
     table = usable_rows(table)
     if fold is not None:
@@ -125,6 +127,8 @@ def _labels(
                 f"{where}: row {table.index[wrong[0]]} has {counts[wrong[0]]} of the findings {', '.join(names)}; "
                 f"multiclass wants exactly one ({len(wrong)} such rows). Choose multilabel, or correct the labels."
             )
+        # The one class that an image has says no to the others, whose cells many tables leave empty.
+        values = np.where((counts == 1)[:, None], np.nan_to_num(values), values)
     return [{} if np.isnan(row).all() else {"label": row} for row in values]
 
 

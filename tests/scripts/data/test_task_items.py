@@ -81,6 +81,25 @@ def test_one_finding_an_image(source: Path) -> None:
         task_items(source, "classification", ["effusion"], **arguments)
 
 
+def test_the_one_class_of_an_image_says_no_to_the_others(tmp_path: Path) -> None:
+    table = {"image": list("abc"), "split": "train", "label_covid": [1, None, None], "label_normal": [None, 1, None]}
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    items = task_items(tmp_path / "t.csv", "classification", ["covid", "normal"], classes="multiclass")
+    assert [item["label"].tolist() for item in items] == [[1, 0], [0, 1]]
+
+
+def test_an_image_with_two_rows_is_refused(tmp_path: Path) -> None:
+    table = {
+        "image": ["a", "b", "a"],
+        "patient_id": ["1", "2", "1"],
+        "split": "train",
+        "mask_air": ["1 2", "-1", "5 2"],
+    }
+    pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(CxrError, match=r"2 rows repeat an image, for example rows \[0, 2\]"):
+        task_items(tmp_path / "t.csv", "segmentation", ["air"])
+
+
 def test_masks(source: Path) -> None:
     folder = source if source.is_dir() else source.parent
     items = task_items(source, "segmentation", ["heart", "lungs"])
