@@ -80,7 +80,7 @@ class CacheFeatures:
             idist.barrier()
             if idist.get_rank() != 0 and path is not None:
                 features = self._features(encoder, dataset, path)
-            _use(dataset, features)
+            _use(dataset, features, path)
         if self.standardize is not None:
             self.standardize.fit(torch.as_tensor(self.datasets[0].features).to(self.standardize.mean))
 
@@ -155,14 +155,29 @@ def _digest_weights(module: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _use(dataset: StudyDataset, features: torch.Tensor) -> None:
-    """Hands the features over; in training a readable item takes the place, label and all, of an unreadable one."""
-    readable = torch.nonzero(~features.isnan().any(dim=1)).flatten()
-    if len(readable) < len(features):
+def _use(dataset: StudyDataset, features: torch.Tensor, path: Path | None) -> None:
+    """Hands the features over; in training a readable item takes the place, label and all, of an unreadable one.
+
+    Raises:
+        CxrError: a row has no features, and nothing may take its place: a training that passed over an unreadable image
+            may have left them in the file, or the encoder gives NaN.
+    """
+    broken = features.isnan().any(dim=1)
+    readable, missing = (torch.nonzero(rows).flatten() for rows in (~broken, broken))
+    if len(missing) and (not len(readable) or dataset.unreadable == "raise"):
+        raise CxrError(
+            f"{len(missing)} of {len(features)} images have no features, for example row {int(missing[0])} of the data "
+            f"list: the image cannot be read, or the encoder's output is NaN{_stored_in(path)}."
+        )
+    if len(missing):
         generator = torch.Generator().manual_seed(dataset.seed)
         data, features = list(dataset.data), features.clone()
-        for index in torch.nonzero(features.isnan().any(dim=1)).flatten().tolist():
+        for index in missing.tolist():
             other = int(readable[torch.randint(len(readable), (1,), generator=generator)])
             data[index], features[index] = data[other], features[other]
         dataset.data = data
     dataset.features = features
+
+
+def _stored_in(path: Path | None) -> str:
+    return "" if path is None else f". If that is mended, delete {path}"

@@ -104,6 +104,18 @@ def test_an_unreadable_evaluation_image_is_an_error_with_its_row(images: list[Pa
         cache(Network(), StudyDataset(items(images), Compose([])), None)
 
 
+def test_rows_that_a_training_passed_over_are_an_error_in_evaluation(images: list[Path], tmp_path: Path) -> None:
+    images[1].write_bytes(b"no picture")
+    cache(Network(), StudyDataset(items(images), Compose([]), unreadable="replace"), tmp_path / "features")
+    with pytest.raises(CxrError, match=r"1 of 3 images have no features, for example row 1 .* delete .*\.npy"):
+        cache(Network(), StudyDataset(items(images), Compose([])), tmp_path / "features")
+
+
+def test_an_encoder_that_gives_nan_is_said(images: list[Path]) -> None:
+    with pytest.raises(CxrError, match="3 of 3 images have no features"):
+        cache(Network(float("nan")), StudyDataset(items(images), Compose([]), unreadable="replace"), None)
+
+
 def test_a_network_that_is_trained_sees_pixels() -> None:
     engine = Engine(lambda engine, batch: None)
     CacheFeatures(Network(), [], None, enabled=False).attach(engine)
