@@ -160,6 +160,9 @@ class EpochSampler(Sampler[int]):
         seed: of the shuffle.
         shuffle: False keeps the order.
         rank, world_size: None asks `ignite.distributed`.
+
+    Raises:
+        CxrError: on every rank, when one would get nothing.
     """
 
     def __init__(
@@ -176,6 +179,11 @@ class EpochSampler(Sampler[int]):
         self.shuffle = shuffle
         self.rank = idist.get_rank() if rank is None else rank
         self.world_size = idist.get_world_size() if world_size is None else world_size
+        if self.size < self.world_size:
+            raise CxrError(
+                f"There are fewer training images ({self.size}) than ranks ({self.world_size}), and a rank without any "
+                f"would leave the others waiting: use at most {self.size} ranks."
+            )
         # A set smaller than one batch of all ranks is one smaller batch, not an empty epoch.
         self.batch_size = max(1, min(batch_size, self.size // self.world_size))
         self.epoch = 0

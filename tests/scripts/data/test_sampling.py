@@ -77,6 +77,11 @@ def test_fewer_rows_than_a_batch_are_one_smaller_batch() -> None:
     assert len(list(sampler)) == 3
 
 
+def test_fewer_rows_than_ranks_are_refused() -> None:
+    with pytest.raises(CxrError, match=r"fewer training images \(3\) than ranks \(4\)"):
+        EpochSampler(noisy_dataset(3), batch_size=8, rank=0, world_size=4)
+
+
 def refuse_two(value: int) -> int:
     if value == 2:
         raise CxrError("row two is broken\nand a second line")
