@@ -128,7 +128,8 @@ class DetectionLoss(nn.Module):
     matched ones (Rezatofighi et al. 2019), which weighs a nodule's box as much as a lung's.
 
     Both sums are divided by the matched anchors of all ranks together, so that loss and gradient do not depend on how
-    many processes share a batch. Images without a box give negatives only. Computed in float32 under any autocast.
+    many processes share a batch; without a gradient each rank has its own. Images without a box give negatives only.
+    Computed in float32 under any autocast.
 
     Args:
         detector: matches the anchors.
@@ -157,15 +158,21 @@ class DetectionLoss(nn.Module):
             logits, offsets = flat[detector.cls_key], flat[detector.box_reg_key]
             every = [detector.get_cls_train_sample_per_image(*one) for one in zip(logits, wanted, matched)]
             boxes = [detector.get_box_train_sample_per_image(*one) for one in zip(offsets, wanted, anchors, matched)]
-            positives = sum_over_ranks(torch.stack([(one >= 0).sum() for one in matched]).sum().float()).clamp(min=1)
-            classification = _sum_over_ranks(detector.cls_loss_func, every) / positives
-            regression = _sum_over_ranks(detector.box_loss_func, boxes) / positives
+            # Without a gradient ranks may differ in their number of batches, and must not wait for each other.
+            total = sum_over_ranks if logits.requires_grad else _as_it_is
+            positives = total(torch.stack([(one >= 0).sum() for one in matched]).sum().float()).clamp(min=1)
+            classification = total(_sum(detector.cls_loss_func, every)) / positives
+            regression = total(_sum(detector.box_loss_func, boxes)) / positives
             self.terms = {"classification": classification.detach(), "box_regression": regression.detach()}
             # Every output keeps a path to the loss: DistributedDataParallel waits for the gradient of each parameter,
             # and a batch without a box has none for the box head.
             return classification + self.box_weight * regression + 0.0 * (logits.sum() + offsets.sum())
 
 
-def _sum_over_ranks(loss: Callable[[Tensor, Tensor], Tensor], pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+def _as_it_is(tensor: Tensor) -> Tensor:
+    return tensor
+
+
+def _sum(loss: Callable[[Tensor, Tensor], Tensor], pairs: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     found, wanted = (torch.cat(parts) for parts in zip(*pairs))
-    return sum_over_ranks((loss(found, wanted) if len(found) else found).sum())
+    return (loss(found, wanted) if len(found) else found).sum()
