@@ -81,8 +81,18 @@ class KeepBest:
         self._resumed = False
 
     def compare(self, evaluator: Engine) -> None:
-        """Looks at the last validation."""
-        value = float(evaluator.state.metrics.get(self.metric, math.nan))
+        """Looks at the last validation.
+
+        Raises:
+            CxrError: it has no such score, so that waiting for a better one would end with the last weights.
+        """
+        if self.metric not in evaluator.state.metrics:
+            known = [name for name, value in evaluator.state.metrics.items() if isinstance(value, (int, float))]
+            raise CxrError(
+                f"The validation gives no {self.metric!r} to choose the best weights by (in a task: stop_on). "
+                f"It gives {', '.join(sorted(known)) or 'no score at all'}."
+            )
+        value = float(evaluator.state.metrics[self.metric])
         if value > self.best + self.min_delta:
             self.best, self.best_epoch, self.waited = value, self._trainer.state.epoch, 0
             self._remember()

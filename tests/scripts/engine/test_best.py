@@ -14,6 +14,7 @@ from ignite.engine import Engine, Events
 from torch import nn
 
 from scripts.engine import KeepBest
+from scripts.errors import CxrError
 
 NAN = math.nan
 
@@ -102,9 +103,19 @@ def test_a_run_that_ended_early_and_is_resumed_ends_at_once(tmp_path: Path, pati
     second = KeepBest(evaluator, "score", Method(), tmp_path / "model.pt", tmp_path / "pretraining.pt", patience)
     trainer.add_event_handler(Events.STARTED, lambda: second.load_state_dict(first.state_dict()))
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run([0]))
+    evaluator.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.state.metrics.update(score=NAN))
     second.attach(trainer)
     trainer.run([0], max_epochs=4)
     assert trainer.state.epoch == epochs
+
+
+def test_a_score_that_validation_does_not_give_is_said_at_once(tmp_path: Path) -> None:
+    evaluator, trainer = Engine(lambda *_: None), Engine(lambda *_: None)
+    evaluator.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.state.metrics.update(auroc=0.7, loss=1.0))
+    trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run([0]))
+    KeepBest(evaluator, "auc", Method(), tmp_path / "model.pt").attach(trainer)
+    with pytest.raises(CxrError, match=r"gives no 'auc' .* It gives auroc, loss"):
+        trainer.run([0], max_epochs=2)
 
 
 def test_a_resumed_run_goes_on_waiting(tmp_path: Path) -> None:
