@@ -19,8 +19,9 @@ from scripts.output.predictions_files import file_stem
 class BoxWriter(PredictionWriter):
     """Writes `predictions.json`: of each image `boxes`, the most certain first, each `xyxy`, `score` and `name`.
 
-    Coordinates are pixels of the original image, x along a row, clipped to it. An image without a finding has an empty
-    list. Beside them stand `height`, `width` and `spacing_mm` (row, column; null unknown) of the image.
+    Coordinates are pixels of the original image, x along a row, clipped to it; a box wholly outside it is left out. An
+    image without a finding has an empty list. Beside them stand `height`, `width` and `spacing_mm` (row, column; null
+    unknown) of the image.
 
     Args:
         folder, names: see `PredictionWriter`.
@@ -63,7 +64,9 @@ class BoxWriter(PredictionWriter):
             raise CxrError(f"A box has label {labels.max()}, but there are {len(self.names)} names.")
         found = box.boxes_to_image(output["box"].float().numpy())
         found = np.clip(found, 0, [original.width, original.height] * 2)
-        order = [i for i in np.argsort(-scores, kind="stable") if scores[i] >= self.score_threshold]
+        # One that lay on the letterbox's black border has no area left.
+        kept = (scores >= self.score_threshold) & (found[:, 2:] > found[:, :2]).all(axis=1)
+        order = [i for i in np.argsort(-scores, kind="stable") if kept[i]]
         boxes = [
             {"xyxy": found[i].round(2).tolist(), "score": float(scores[i]), "name": self.names[labels[i]]}
             for i in order

@@ -20,9 +20,10 @@ from scripts.output import BoxWriter
 
 NAMES = ["nodule", "effusion"]
 # An image of 40 rows and 80 columns lies at half its scale in the rows 10 to 30 of its square of 40 pixels.
-BOXES = torch.tensor([[0.0, 10.0, 20.0, 20.0], [30.0, 15.0, 50.0, 40.0], [1.0, 11.0, 2.0, 12.0]])
+# The last box lies above the image, on the square's black border.
+BOXES = torch.tensor([[0.0, 10.0, 20.0, 20.0], [30.0, 15.0, 50.0, 40.0], [1.0, 11.0, 2.0, 12.0], [5.0, 1.0, 15.0, 9.0]])
 IMAGE = [[0.0, 0.0, 40.0, 20.0], [60.0, 10.0, 80.0, 40.0], [2.0, 2.0, 4.0, 4.0]]  # the second is clipped
-DETECTION = {"box": BOXES, "label": torch.tensor([1, 0, 1]), "score": torch.tensor([0.25, 0.75, 0.125])}
+DETECTION = {"box": BOXES, "label": torch.tensor([1, 0, 1, 0]), "score": torch.tensor([0.25, 0.75, 0.125, 0.875])}
 NOTHING = {"box": torch.zeros(0, 4), "label": torch.zeros(0, dtype=torch.int64), "score": torch.zeros(0)}
 
 
