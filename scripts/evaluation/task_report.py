@@ -23,6 +23,7 @@ from scripts.errors import CxrError
 from scripts.evaluation.examples import Example, network_output, to_grey
 from scripts.evaluation.plain_values import plain
 from scripts.evaluation.scored_images import count_line, split_table
+from scripts.image import fold_note
 from scripts.metrics import collect_values
 from scripts.output import Picture, ScoreRow, Section, print_scores, scores_frame, write_html, write_scores
 from scripts.output.tables import markdown
@@ -189,7 +190,7 @@ class TaskReport(ABC):
         if self.pictures:
             self.draw(table, scores, pictures)
         parts = split_table(table)
-        notes = [note for note in (parts.note, *scores.notes) if note]
+        notes = [note for note in (parts.note, fold_note(self.settings), *scores.notes) if note]
         everything = [row for rows in (scores.rows, *scores.tables.values()) for row in rows]
         summary = {
             "title": self.title,

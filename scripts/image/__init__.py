@@ -1,7 +1,7 @@
 """The image side: encoders and their weights."""
 
 from scripts.image.build import build_encoder, encoder_config, feature_encoder, load_body
-from scripts.image.card import check_card, read_card, trained_settings
+from scripts.image.card import check_card, fold_note, read_card, trained_settings
 from scripts.image.features import FeatureEncoder
 from scripts.image.panel import EncoderPanel, PixelGrid
 from scripts.image.weights import LoadWeights, load_encoder, load_weights, read_weights
@@ -17,6 +17,7 @@ __all__ = [
     "build_encoder",
     "encoder_config",
     "feature_encoder",
+    "fold_note",
     "load_body",
     "load_encoder",
     "load_weights",

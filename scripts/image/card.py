@@ -29,8 +29,27 @@ def read_card(weights: str | Path) -> dict[str, Any]:
 
 
 def trained_settings(weights: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """`settings` as the card beside the weights corrects them: whether the encoder was frozen, its seed, its data."""
-    return {**settings, **read_card(weights)}
+    """`settings` as the card beside the weights corrects them: whether the encoder was frozen, its seed, its data; with
+    `evaluated_fold`, the run's own, where it is not the fold of the training.
+    """
+    card = read_card(weights)
+    other = "fold" in card and "fold" in settings and settings["fold"] != card["fold"]
+    return {**settings, **card, **({"evaluated_fold": settings["fold"]} if other else {})}
+
+
+def fold_note(trained: Mapping[str, Any]) -> str:
+    """What a reader of an evaluation on another fold than the training's has to know; "" when it is the same.
+
+    Args:
+        trained: of `trained_settings`.
+    """
+    if "evaluated_fold" not in trained:
+        return ""
+    was, now = ("no fold" if fold is None else f"fold {fold}" for fold in (trained["fold"], trained["evaluated_fold"]))
+    return (
+        f"The weights were trained with {was} and are evaluated with {now}: of the same data set, that scores images "
+        "which they have learned from. Only for another data set is this right."
+    )
 
 
 def check_card(weights: str | Path, settings: Mapping[str, Any]) -> None:
@@ -47,6 +66,8 @@ def check_card(weights: str | Path, settings: Mapping[str, Any]) -> None:
         if key in MUST_AGREE:
             raise CxrError(f'{told}. Say --{key} "{card[key]}".')
         logger.warning("%s: a result of other pixels than it knows.", told)
+    if note := fold_note(trained_settings(weights, settings)):
+        logger.warning("%s", note)
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from scripts.errors import CxrError
-from scripts.image import check_card, read_card, trained_settings
+from scripts.image import check_card, fold_note, read_card, trained_settings
 
 TRAINED = {"names": ["a", "b"], "mode": "multilabel", "image_size": 128, "frozen": False}
 
@@ -41,6 +41,16 @@ def test_the_same_settings_and_those_of_unknown_weights_pass(weights: Path, tmp_
 
 def test_the_card_knows_better_how_the_weights_came_to_be(weights: Path) -> None:
     assert trained_settings(weights, {"frozen": True, "protocol": "mended"}) == TRAINED | {"protocol": "mended"}
+
+
+def test_another_fold_than_the_trained_one_is_told(weights: Path, caplog: pytest.LogCaptureFixture) -> None:
+    weights.with_suffix(".json").write_text(json.dumps({"settings": {"fold": 0}}))
+    check_card(weights, {"fold": 0})
+    assert not caplog.records and not fold_note(trained_settings(weights, {"fold": 0}))
+    check_card(weights, {"fold": None})
+    told = fold_note(trained_settings(weights, {"fold": None}))
+    assert "trained with fold 0 and are evaluated with no fold" in told and told in caplog.text
+    assert not fold_note(trained_settings(weights, {}))
 
 
 def test_a_damaged_card_is_named(weights: Path) -> None:
