@@ -157,8 +157,13 @@ def _network(config: Config) -> nn.Module:
 
 
 def _known(settings: Mapping[str, Any], configs: Mapping[str, Config]) -> dict[str, Any]:
-    """Settings of the run that a config still has; what an older version recorded besides is not an error."""
-    return {name: value for name, value in settings.items() if any(name in config for config in configs.values())}
+    """Settings of the run that a config still has; what an older version recorded besides is not an error.
+
+    Not the least score of a box: precision wants the whole ranking, a reader of inference's boxes has a higher one.
+    """
+    known = {name: value for name, value in settings.items() if any(name in config for config in configs.values())}
+    known.pop("score_threshold", None)
+    return known
 
 
 def _calibration(run: Run, configs: Mapping[str, Config]) -> dict[str, Any]:

@@ -42,10 +42,10 @@ def read_run(weights: Path, task: str, evaluation: Path | None) -> Run:
         weights: file of weights; `model.json` beside it has the settings.
         task: names the run's folder.
         evaluation: folder with `evaluation.json` and `.md`; None looks where a run leaves it, and takes none that is
-            older than the weights.
+            older than the weights, or of weights of other settings.
 
     Raises:
-        CxrError: the given folder holds no evaluation, or a file is damaged.
+        CxrError: the given folder holds no evaluation, or one of other weights; or a file is damaged.
     """
     card = _read(weights.with_suffix(".json")) if weights.with_suffix(".json").is_file() else {}
     if evaluation is not None and not (evaluation / "evaluation.json").is_file():
@@ -54,6 +54,10 @@ def read_run(weights: Path, task: str, evaluation: Path | None) -> Run:
     if folder is None:
         return Run(card.get("settings", {}), card.get("best"))
     summary = _read(folder / "evaluation.json")
+    if other := _differing(card.get("settings", {}), summary.get("settings", {})):
+        if evaluation is not None:
+            raise CxrError(f"The evaluation in {folder} is of other weights: they differ in {', '.join(other)}.")
+        return Run(card.get("settings", {}), card.get("best"))
     table = folder / "evaluation.md"
     pictures = [folder / "pictures" / f"{name}.png" for name in CHARTS]
     pictures += [folder.parent / "pictures" / f"{name}.png" for name in CURVES]
@@ -75,6 +79,11 @@ def find_evaluation(weights: Path, task: str) -> Path | None:
             if file.is_file() and file.stat().st_mtime >= weights.stat().st_mtime:
                 return place
     return None
+
+
+def _differing(trained: dict[str, Any], evaluated: dict[str, Any]) -> list[str]:
+    """Settings that the card of the weights and their evaluation both tell, and not alike."""
+    return [key for key in trained if key in evaluated and trained[key] != evaluated[key]]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -223,6 +223,21 @@ def test_an_evaluation_older_than_the_weights_is_another_ones(tmp_path: Path) ->
     assert find_evaluation(weights, "detection") is None
 
 
+def test_an_evaluation_of_weights_with_other_settings_is_another_ones(tmp_path: Path) -> None:
+    from bundle.pack.numbers import read_run
+
+    (tmp_path / "model.json").write_text(json.dumps({"settings": {"seed": 1, "names": ["a"]}}))
+    (tmp_path / "model.pt").touch()
+    folder = tmp_path / "evaluation"
+    folder.mkdir()
+    (folder / "evaluation.md").write_text("| AUROC | 0.9 |")
+    for seed, taken in ((1, True), (2, False)):
+        (folder / "evaluation.json").write_text(json.dumps({"settings": {"seed": seed, "protocol": "mended"}}))
+        assert bool(read_run(tmp_path / "model.pt", "classification", None).table) == taken
+    with pytest.raises(CxrError, match="of other weights: they differ in seed"):
+        read_run(tmp_path / "model.pt", "classification", folder)
+
+
 def test_what_does_not_fit_is_refused_before_anything_is_written(
     trained: SimpleNamespace, trained_task: Callable[[str], SimpleNamespace], tmp_path: Path
 ) -> None:
