@@ -9,6 +9,7 @@ from scripts.engine.clip import ClipGradients
 from scripts.engine.distribute import distribute
 from scripts.engine.embed import EmbedReports
 from scripts.engine.history import History
+from scripts.engine.prevalence import StartFromPrevalence
 from scripts.engine.progress import Progress
 from scripts.engine.state import ResumeAndSave
 from scripts.engine.track_evaluation import TrackEvaluation
@@ -27,6 +28,7 @@ __all__ = [
     "PrepareImageReport",
     "Progress",
     "ResumeAndSave",
+    "StartFromPrevalence",
     "TrackEvaluation",
     "Tracking",
     "distribute",

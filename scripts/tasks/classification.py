@@ -88,6 +88,8 @@ class Classifier(nn.Module):
                 nn.Dropout(dropout),
                 nn.Linear(hidden, classes),
             )
+        # Zeros mark a fresh bias, which `scripts.engine.StartFromPrevalence` sets.
+        nn.init.zeros_([layer for layer in self.head.modules() if isinstance(layer, nn.Linear)][-1].bias)
 
     def forward(self, image: Tensor) -> Tensor:
         """Images `(B, 3, H, W)`, or pooled features `(B, dim)` that were cached, to logits `(B, C)`."""
