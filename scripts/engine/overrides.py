@@ -14,7 +14,7 @@ from typing import Any
 from fire.parser import DefaultParseValue
 from monai.bundle import ConfigComponent, ConfigParser
 from monai.bundle.scripts import run
-from monai.bundle.utils import ID_SEP_KEY
+from monai.bundle.utils import ID_SEP_KEY, MACRO_KEY
 
 from scripts.errors import CxrError
 
@@ -32,8 +32,8 @@ def check_command_line(arguments: Sequence[str]) -> None:
         arguments: `sys.argv[1:]`.
 
     Raises:
-        CxrError: an override names an id that the config does not have and no component accepts, or says `false` where
-            only `False` is one.
+        CxrError: an override names an id that the config does not have and no component accepts, says `false` where
+            only `False` is one, or `None`, which MONAI passes over.
     """
     given = named_arguments(arguments)
     if "args_file" in given:
@@ -50,6 +50,11 @@ def check_command_line(arguments: Sequence[str]) -> None:
         if given[name] == "false" and isinstance(config.get(name), bool):
             raise CxrError(
                 f"--{name} false: write --{name} False. MONAI takes 'false' for a text, which counts as true."
+            )
+        if _literal(given[name]) is None and _has_value(config, name):
+            raise CxrError(
+                f"--{name} None: MONAI passes over it, and the config's value would stay. Write a file with "
+                f'{{"{name}": null}}, and give it last in --config_file.'
             )
 
 
@@ -99,6 +104,12 @@ def is_overridable(config: ConfigParser, name: str) -> bool:
     if not owner or owner not in config or not isinstance(config[owner], dict) or "_target_" not in config[owner]:
         return False
     return argument in ("_disabled_", "_mode_", "_requires_", "_desc_") or _accepts(config, owner, argument)
+
+
+def _has_value(config: ConfigParser, name: str) -> bool:
+    """Whether something else than null stands under an id; of a macro that is not known."""
+    value = config.get(name.replace("#", ID_SEP_KEY))
+    return value is not None and not str(value).startswith(MACRO_KEY)
 
 
 def _accepts(config: ConfigParser, owner: str, argument: str) -> bool:

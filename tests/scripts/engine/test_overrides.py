@@ -81,6 +81,7 @@ def test_valid_overrides_pass(train_json: str, line: str) -> None:
         ("--train#handlers#99#path x", "no such id"),
         ("--resume false", "write --resume False"),
         ("--amp=false", "write --amp False"),
+        ("--learning_rate None", "--learning_rate None: MONAI passes over it"),
     ],
 )
 def test_mistakes_are_refused_in_one_line(train_json: str, line: str, words: str) -> None:
