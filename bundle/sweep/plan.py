@@ -146,7 +146,11 @@ class Plan:
             "seed": seed,
         }
         overrides |= init.overrides
-        overrides |= dict(setting.value for setting in self.settings if setting.holds(*facts))
+        for setting in self.settings:
+            key, value = setting.value
+            # What an initialisation says of itself (a folder is its encoder as well) holds against a setting for all.
+            if setting.holds(*facts) and (key not in init.overrides or init.name in setting.scopes):
+                overrides[key] = value
         configs = tuple(str(config.value) for config in self.configs if config.holds(*facts))
         made_from = {key: self.made_from[key] for key in ("data", init.name) if key in self.made_from}
         folder = self.out / "cells" / task / init.name / mode / place

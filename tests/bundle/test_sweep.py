@@ -111,6 +111,15 @@ def test_a_setting_holds_within_its_scope_and_the_last_one_wins(tmp_path):
     assert cells[0].overrides["x#y"] is None and cells[0].overrides["flag"] is True
 
 
+def test_the_encoder_that_an_initialisation_is_holds_against_a_setting_for_all(tmp_path):
+    vit = Init("vit", "weights/vit", {"encoder": "weights/vit"})
+    settings = read_settings(["encoder=resnet18", "vit:encoder=other/vit"], ["vit"])
+    for given, expected in ((settings[:1], "weights/vit"), (settings, "other/vit")):
+        cells = Plan("data", tmp_path, inits=(Init("random"), vit), settings=given).cells()
+        found = {cell.init: cell.overrides["encoder"] for cell in cells}
+        assert found == {"random": "resnet18", "vit": expected}
+
+
 def test_cells_are_the_whole_product_each_in_a_folder_of_its_own(tmp_path):
     cells = Plan("data", tmp_path, inits=(Init("random"), OURS), folds=True).cells()
     assert (
