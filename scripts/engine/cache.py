@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,11 @@ import torch
 from ignite.engine import Engine, Events
 from monai.data import DataLoader
 from monai.inferers import Inferer, SimpleInferer
+from numpy.typing import NDArray
 from tqdm import tqdm
 
-from scripts.atomic import writing
 from scripts.data import StudyDataset
+from scripts.engine.feature_files import FeatureFiles, encoder_key, image_ids
 from scripts.engine.state import unwrap
 from scripts.errors import CxrError
 from scripts.tasks.classification import Standardize
@@ -36,7 +36,7 @@ class CacheFeatures:
         datasets: get `features`.
         transform: the preprocessing without augmentation.
         enabled: usually the switch `frozen`.
-        folder: of the files, one a data set; None keeps them in memory alone.
+        folder: of the files; None keeps them in memory alone.
         identity: what else the features depend on (image size, precision).
         inferer: how the encoder is run.
         batch_size, num_workers: of the one pass over the images.
@@ -72,61 +72,56 @@ class CacheFeatures:
     def fill(self, engine: Engine) -> None:
         """Computes or reads the features of each data set; rank 0 first, the others then read its files."""
         encoder = unwrap(self.network).get_submodule("encoder")
-        weights = _digest_weights(encoder)
+        files = FeatureFiles(self.folder, encoder_key(encoder, self.identity))
         for dataset in self.datasets:
-            path = self.folder and self.folder / f"{self._key(weights, dataset)}.npy"
-            if idist.get_rank() == 0 or path is None:
-                features = self._features(encoder, dataset, path)
+            if idist.get_rank() == 0 or self.folder is None:
+                features = self._features(encoder, dataset, files)
             idist.barrier()
-            if idist.get_rank() != 0 and path is not None:
-                features = self._features(encoder, dataset, path)
-            _use(dataset, features, path)
+            if idist.get_rank() != 0 and self.folder is not None:
+                features = self._features(encoder, dataset, files)
+            _use(dataset, features)
         if self.standardize is not None:
             self.standardize.fit(torch.as_tensor(self.datasets[0].features).to(self.standardize.mean))
 
-    def _features(self, encoder: torch.nn.Module, dataset: StudyDataset, path: Path | None) -> torch.Tensor:
-        if path is not None and path.is_file():
-            return torch.from_numpy(np.load(path))
-        features = self._compute(encoder, dataset)
-        if path is not None:
-            with writing(path) as part, part.open("wb") as file:
-                np.save(file, features.numpy())
-        return features
+    def _features(self, encoder: torch.nn.Module, dataset: StudyDataset, files: FeatureFiles) -> torch.Tensor:
+        """`[n, dim]`; NaN rows for images that cannot be read."""
+        ids, known = image_ids(dataset.data), files.read()
+        missing = [index for index, image_id in enumerate(ids) if image_id not in known]
+        if missing:
+            new = {ids[index]: row for index, row in self._compute(encoder, dataset, missing).items()}
+            files.add(new)
+            known |= new
+        dim = next((len(known[image_id]) for image_id in ids if image_id in known), 1)
+        unknown = np.full(dim, np.nan, np.float32)
+        return torch.from_numpy(np.stack([known.get(image_id, unknown) for image_id in ids]))
 
     @torch.no_grad()
-    def _compute(self, encoder: torch.nn.Module, dataset: StudyDataset) -> torch.Tensor:
-        """`[n, dim]`; NaN rows for images that cannot be read."""
+    def _compute(self, encoder: torch.nn.Module, dataset: StudyDataset, indices: Sequence[int]) -> dict[int, NDArray]:
+        """Features `[dim]` of those images that can be read, by index.
+
+        Raises:
+            CxrError: one cannot, and the data set must not lose any.
+        """
         device = next(encoder.parameters()).device
-        images = StudyDataset(dataset.data, self.transform, unreadable="report")
+        images = StudyDataset([dataset.data[index] for index in indices], self.transform, unreadable="report")
         loader = DataLoader(_Images(images), batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=_keep)
         encoder.eval()
-        rows: list[tuple[torch.Tensor | None, str]] = []
+        rows: dict[int, NDArray] = {}
+        left = iter(indices)
         for batch in tqdm(loader, desc="features", unit="batch", mininterval=2, disable=idist.get_rank() != 0):
-            readable = [image for image, error in batch if not error]
-            found: Iterator[torch.Tensor] = iter(())
+            readable = []
+            for (image, error), index in zip(batch, left):
+                if error and dataset.unreadable == "raise":
+                    raise CxrError(f"Row {index} of the data list cannot be read: {error}")
+                if error:
+                    logger.warning("Row %d is unreadable and left out: %s", index, error)
+                else:
+                    readable.append((index, image))
             if readable:
-                stacked = torch.stack(readable).to(device).contiguous(memory_format=torch.channels_last)
-                found = iter(self.inferer(stacked, encoder.pooled).float().cpu())
-            rows += [(None if error else next(found), error) for _, error in batch]
-        dim = next((row.numel() for row, _ in rows if row is not None), 0)
-        broken = [(index, error) for index, (_, error) in enumerate(rows) if error]
-        if len(broken) == len(rows) or (broken and dataset.unreadable == "raise"):
-            raise CxrError(f"Row {broken[0][0]} of the data list cannot be read: {broken[0][1]}")
-        for index, error in broken:
-            logger.warning("Row %d is unreadable and left out: %s", index, error)
-        return torch.stack([torch.full((dim,), float("nan")) if row is None else row for row, _ in rows])
-
-    def _key(self, weights: str, dataset: StudyDataset) -> str:
-        digest = hashlib.blake2b(weights.encode(), digest_size=16)
-        digest.update(repr(sorted(self.identity.items())).encode())
-        stamps: dict[str, str] = {}
-        for item in dataset.data:
-            file = str(item["image"]).split("::", maxsplit=1)[0]
-            if file not in stamps:
-                stat = Path(file).stat() if Path(file).is_file() else None
-                stamps[file] = f"{stat.st_size} {stat.st_mtime_ns}" if stat else ""
-            digest.update(f"{item['image']} {stamps[file]}\n".encode())
-        return digest.hexdigest()
+                stacked = torch.stack([image for _, image in readable]).to(device)
+                found = self.inferer(stacked.contiguous(memory_format=torch.channels_last), encoder.pooled)
+                rows |= dict(zip([index for index, _ in readable], found.float().cpu().numpy(), strict=True))
+        return rows
 
 
 class _Images(torch.utils.data.Dataset):
@@ -147,27 +142,18 @@ def _keep(batch: list[Any]) -> list[Any]:
     return batch
 
 
-def _digest_weights(module: torch.nn.Module) -> str:
-    digest = hashlib.blake2b(digest_size=16)
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _use(dataset: StudyDataset, features: torch.Tensor, path: Path | None) -> None:
+def _use(dataset: StudyDataset, features: torch.Tensor) -> None:
     """Hands the features over; in training a readable item takes the place, label and all, of an unreadable one.
 
     Raises:
-        CxrError: a row has no features, and nothing may take its place: a training that passed over an unreadable image
-            may have left them in the file, or the encoder gives NaN.
+        CxrError: a row has no features, and nothing may take its place.
     """
     broken = features.isnan().any(dim=1)
     readable, missing = (torch.nonzero(rows).flatten() for rows in (~broken, broken))
     if len(missing) and (not len(readable) or dataset.unreadable == "raise"):
         raise CxrError(
             f"{len(missing)} of {len(features)} images have no features, for example row {int(missing[0])} of the data "
-            f"list: the image cannot be read, or the encoder's output is NaN{_stored_in(path)}."
+            "list: the image cannot be read, or the encoder's output is NaN."
         )
     if len(missing):
         generator = torch.Generator().manual_seed(dataset.seed)
@@ -177,7 +163,3 @@ def _use(dataset: StudyDataset, features: torch.Tensor, path: Path | None) -> No
             data[index], features[index] = data[other], features[other]
         dataset.data = data
     dataset.features = features
-
-
-def _stored_in(path: Path | None) -> str:
-    return "" if path is None else f". If that is mended, delete {path}"
