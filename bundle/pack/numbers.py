@@ -72,13 +72,20 @@ def read_run(weights: Path, task: str, evaluation: Path | None) -> Run:
 
 
 def find_evaluation(weights: Path, task: str) -> Path | None:
-    """Where an evaluation of these weights lies beside them: `evaluation/`, or `runs/` of the same bundle root."""
-    for up in list(weights.absolute().parents)[:3]:
-        for place in (up / "evaluation", up / "runs" / task / "evaluation", up / "runs" / "evaluation"):
+    """Where a newer evaluation of this task lies beside the weights, or below `runs/` of the same bundle root."""
+    own = (task,) if task != "pretraining" else ("",)
+    for up in list(weights.absolute().parents)[:4]:
+        places = [up / "evaluation", *(root / name / "evaluation" for root in (up, up / "runs") for name in own)]
+        for place in places:
             file = place / "evaluation.json"
-            if file.is_file() and file.stat().st_mtime >= weights.stat().st_mtime:
+            if file.is_file() and file.stat().st_mtime >= weights.stat().st_mtime and _is_of(file, task):
                 return place
     return None
+
+
+def _is_of(file: Path, task: str) -> bool:
+    """Whether an evaluation is of this task: a task's tells its settings, that of pre-training has none."""
+    return _read(file).get("settings", {}).get("task", "pretraining") == task
 
 
 def _differing(trained: dict[str, Any], evaluated: dict[str, Any]) -> list[str]:

@@ -140,9 +140,9 @@ def commands(task: str) -> str:
     """From the bundle's root."""
     start = "starts from `models/model.pt`, and writes the better weights there"
     other = (
-        "`--encoder_weights None` starts from random weights"
+        "`--encoder_weights random` starts from random weights"
         if task == "pretraining"
-        else "`--start_weights None --encoder_weights FILE` starts from an encoder alone (other `names`)"
+        else "`--start_weights random --encoder_weights FILE` starts from an encoder alone (other `names`)"
     )
     return f"""From this folder. Inference on a folder of DICOM, PNG or JPEG files; {FILES[task]}:
 

@@ -4,9 +4,10 @@ from scripts.image.build import build_encoder, encoder_config, feature_encoder, 
 from scripts.image.card import check_card, fold_note, read_card, trained_settings
 from scripts.image.features import FeatureEncoder
 from scripts.image.panel import EncoderPanel, PixelGrid
-from scripts.image.weights import LoadWeights, load_encoder, load_weights, read_weights
+from scripts.image.weights import RANDOM, LoadWeights, load_encoder, load_weights, read_weights
 
 __all__ = [
+    "RANDOM",
     "check_card",
     "read_card",
     "trained_settings",

@@ -11,7 +11,7 @@ from torch import nn
 
 from scripts.errors import CxrError
 from scripts.image.features import FeatureEncoder
-from scripts.image.weights import load_weights, read_weights
+from scripts.image.weights import RANDOM, load_weights, read_weights
 
 Encoder = str | Mapping[str, Any] | nn.Module
 
@@ -26,7 +26,6 @@ RESNET = {
 _RESNETS = r"resnet\d+"
 _FILES = (".pt", ".pth", ".safetensors")
 _IN_TASK = "encoder.body."  # where a task network keeps its encoder
-RANDOM = "random"  # weights that are not loaded
 
 
 def build_encoder(encoder: Encoder, **options: Any) -> nn.Module:
@@ -92,7 +91,6 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
     Raises:
         CxrError: there is no such file; or listing the missing, unexpected and mismatched keys.
     """
-    # A word as well as None: MONAI's command line passes over an override that is None.
     if not weights or weights == RANDOM:
         return body
     if hasattr(body, "from_pretrained") and Path(weights).suffix not in _FILES:
@@ -100,6 +98,6 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
 
         return load_vision_weights(body, weights)
     if not Path(weights).is_file():
-        raise CxrError(f"encoder_weights: no file {weights}. Pre-train first, give a state dict, or say {RANDOM}.")
+        raise CxrError(f"encoder_weights: no file {weights}. Pre-train first, give a state dict, or say random.")
     in_task = any(key.startswith(_IN_TASK) for key in read_weights(weights))
     return load_weights(body, weights, prefix=_IN_TASK if in_task else "", ignore=("fc.",))

@@ -13,6 +13,9 @@ from safetensors.torch import load_file
 from scripts.errors import CxrError
 from scripts.image.card import check_card
 
+# Weights that are not loaded. A word as well as None: MONAI's command line passes over an override that is None.
+RANDOM = "random"
+
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
     """State dict of a `.pt`/`.pth` file (read with `weights_only=True`) or a `.safetensors` file, on the CPU.
@@ -75,12 +78,12 @@ def load_weights(
 
 def load_encoder(encoder: torch.nn.Module, path: str | Path | None) -> torch.nn.Module:
     """The encoder with weights of torchvision's names in it (ImageNet's, or another paper's), or as it is without a
-    path.
+    path or with "random".
 
     MONAI's ResNet has torchvision's names when it is built with `conv1_t_stride=2, bias_downsample=False`; the
     classifier `fc` of such a file is left out.
     """
-    return encoder if not path else load_weights(encoder, path, ignore=("fc.",))
+    return encoder if not path or path == RANDOM else load_weights(encoder, path, ignore=("fc.",))
 
 
 class LoadWeights:

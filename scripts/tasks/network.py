@@ -11,7 +11,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
-from scripts.image import FeatureEncoder, load_body, load_weights
+from scripts.image import RANDOM, FeatureEncoder, load_body, load_weights
 
 Network = TypeVar("Network", bound=nn.Module)
 _PROBE = 64  # pixels
@@ -32,14 +32,14 @@ def prepare_network(
         network: has the encoder as `encoder`; is changed in place, and returned.
         encoder_weights: see `scripts.image.load_body`; none leaves the encoder random.
         frozen: the encoder stays as it is, in eval mode (see `FeatureEncoder.freeze`).
-        weights: state dict of the whole network, to start from or to evaluate.
+        weights: state dict of the whole network, to start from or to evaluate; none, or "random", loads nothing.
 
     Raises:
         CxrError: weights do not fit; the keys are listed.
     """
     encoder: FeatureEncoder = network.encoder  # type: ignore[assignment]
     load_body(encoder.body, encoder_weights)
-    if weights:
+    if weights and weights != RANDOM:
         load_weights(network, weights)
     if frozen:
         encoder.freeze()

@@ -217,8 +217,10 @@ def test_an_evaluation_older_than_the_weights_is_another_ones(tmp_path: Path) ->
     )
     for file in (weights, result):
         file.parent.mkdir(parents=True)
-        file.touch()
+        file.write_text('{"settings": {"task": "detection"}}')
     assert find_evaluation(weights, "detection") == result.parent
+    assert find_evaluation(weights, "segmentation") is None
+    assert find_evaluation(weights, "pretraining") is None
     os.utime(result, (0, 0))
     assert find_evaluation(weights, "detection") is None
 
@@ -232,7 +234,7 @@ def test_an_evaluation_of_weights_with_other_settings_is_another_ones(tmp_path: 
     folder.mkdir()
     (folder / "evaluation.md").write_text("| AUROC | 0.9 |")
     for seed, taken in ((1, True), (2, False)):
-        (folder / "evaluation.json").write_text(json.dumps({"settings": {"seed": seed, "protocol": "mended"}}))
+        (folder / "evaluation.json").write_text(json.dumps({"settings": {"task": "classification", "seed": seed}}))
         assert bool(read_run(tmp_path / "model.pt", "classification", None).table) == taken
     with pytest.raises(CxrError, match="of other weights: they differ in seed"):
         read_run(tmp_path / "model.pt", "classification", folder)
