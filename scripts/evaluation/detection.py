@@ -162,8 +162,11 @@ class DetectionReport(TaskReport):
             return rows, metrics, {"threshold": None}
         threshold = float(curve.threshold[within - 1])
         sure = pooled.score >= threshold
-        hits = weights[:, pooled.image] @ (pooled.hit[0] & sure).astype(float)
-        false = weights[:, pooled.image] @ (~pooled.hit[0] & sure).astype(float)
+        # Counted by image first: draws of all detections of a large test set would be gigabytes.
+        hits, false = (
+            weights @ np.bincount(pooled.image[sure & (pooled.hit[0] == hit)], minlength=len(scored))
+            for hit in (True, False)
+        )
         with np.errstate(invalid="ignore", divide="ignore"):
             sensitivity, alarms = hits / (weights @ pooled.truths), false / weights.sum(axis=1)
         where = f"at score {threshold:.2f} (1 false positive an image where it was chosen)"
