@@ -37,7 +37,7 @@ def add_boxes(out: pd.DataFrame, raw: pd.DataFrame, args: Namespace, path: Path)
         raise CxrError(
             f"--boxes {args.boxes}: neither a column of {path} nor a file (also looked for beside the table)."
         )
-    found = pd.read_csv(file)
+    found = pd.read_csv(file, dtype={"image": "str", "label": "str"})  # as the table's: image 007 stays 007
     if missing := [column for column in ("image", "label", *CORNERS) if column not in found]:
         raise CxrError(f"{file}: no column {', '.join(missing)}; a box file has image,label,x0,y0,x1,y1.")
     groups = {

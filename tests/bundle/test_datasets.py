@@ -83,6 +83,14 @@ def test_boxes_from_a_file_of_their_own(source):
     assert manifest.notes == ["1 of 3 boxes belong to no image of the table"]
 
 
+def test_images_that_are_numbers_find_their_boxes(tmp_path):
+    pd.DataFrame({"file": ["007", "7"], "subject": ["1", "2"]}).to_csv(tmp_path / "t.csv", index=False)
+    (tmp_path / "boxes.csv").write_text("image,label,x0,y0,x1,y1\n007,3,1,2,5,9\n")
+    table = read(tmp_path / "t.csv", *BASE, "--boxes", "boxes.csv").table
+    assert table["boxes"].tolist() == [[[1, 2, 5, 9]], None]
+    assert table["box_labels"].tolist() == [["3"], None]
+
+
 def test_certain_negatives_are_named_by_a_column(source):
     boxes = pd.DataFrame({"image": ["a.png"], "label": "p", "x0": 1, "y0": 2, "x1": 5, "y1": 9})
     boxes.to_csv(source.parent / "boxes.csv", index=False)
