@@ -6,19 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from monai.networks.nets import resnet50
 from torch import nn
 
 from bundle.bench.measure import Row, interleaved, one_thread
+from scripts.image import build_encoder
 from scripts.pretraining import MFlag, MFlagLoss
 
-RESNET = {
-    "spatial_dims": 2,
-    "n_input_channels": 3,
-    "conv1_t_stride": 2,
-    "bias_downsample": False,
-    "feed_forward": False,
-}
 AUTHORS = {"where": "features", "normalize": "none", "weight": 1.0}
 
 
@@ -39,10 +32,10 @@ def run(rounds: int = 3, batch: int = 16, seed: int = 0) -> list[Row]:
         image, text = torch.randn(batch, 3, 224, 224), torch.randn(batch, 768)
         tokens = torch.randint(1000, 20000, (batch, 512))
         stored = {
-            precision: _step(MFlag(resnet50(**RESNET), text_dim=768, precision=precision), image, lambda: text)
+            precision: _step(MFlag(build_encoder("resnet50"), text_dim=768, precision=precision), image, lambda: text)
             for precision in ("float32", "bfloat16")
         }
-        theirs = MFlag(resnet50(**RESNET), text_dim=768, precision="float32")
+        theirs = MFlag(build_encoder("resnet50"), text_dim=768, precision="float32")
         theirs.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         costs = interleaved(
             {

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from scripts.errors import CxrError
+from bundle.processes import start_process
 
 # A clean server process that has paid for the imports and is copied for each worker; forking the parent itself would
 # copy its threads' locks (the progress bar's among them).
@@ -103,18 +103,7 @@ def _collect(worker: _Worker, limits: Limits) -> Any:
 
 
 def _start(context: Any, setup: Callable[[], Callable[[Any], Any]], limits: Limits) -> _Worker:
-    ours, theirs = context.Pipe()
-    process = context.Process(target=_serve, args=(theirs, setup, limits), daemon=True)
-    process.start()
-    theirs.close()  # so that the end of the worker is the end of the connection
-    try:
-        ours.recv()
-    except EOFError:
-        process.join()
-        raise CxrError(
-            f"a worker process could not start (exit status {process.exitcode}); its message is above."
-        ) from None
-    return _Worker(process, ours)
+    return _Worker(*start_process(context, _serve, setup, limits, daemon=True))
 
 
 def _serve(connection: Connection, setup: Callable[[], Callable[[Any], Any]], limits: Limits) -> None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from scripts.errors import CxrError
+from bundle.processes import start_process
 
 # See bundle.prepare.pool: a clean server process that has paid for the imports. A worker forked from it has no CUDA
 # context yet, so each can open its own.
@@ -103,19 +103,8 @@ def _collect(worker: _Worker) -> Any:
 
 
 def _start(context: Any, work: Work, device: str, threads: int) -> _Worker:
-    ours, theirs = context.Pipe()
     # No daemon: those may not have children, and the data loader's processes are that.
-    process = context.Process(target=_serve, args=(theirs, work, device, threads))
-    process.start()
-    theirs.close()  # so that the end of the worker is the end of the connection
-    try:
-        ours.recv()
-    except EOFError:
-        process.join()
-        raise CxrError(
-            f"a worker process could not start (exit status {process.exitcode}); its message is above."
-        ) from None
-    return _Worker(process, ours, device)
+    return _Worker(*start_process(context, _serve, work, device, threads, daemon=False), device)
 
 
 def _serve(connection: Connection, work: Work, device: str, threads: int) -> None:

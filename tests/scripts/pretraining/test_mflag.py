@@ -9,17 +9,10 @@ import torch
 from monai.networks.nets import resnet18, resnet50
 from torch import nn
 
+from scripts.image.build import RESNET
 from scripts.precision import autocast_enabled
 from scripts.pretraining import MFlag, MFlagLoss
 from scripts.pretraining.mflag import alignment_loss, feature_dim
-
-RESNET = {
-    "spatial_dims": 2,
-    "n_input_channels": 3,
-    "conv1_t_stride": 2,
-    "bias_downsample": False,
-    "feed_forward": False,
-}
 
 
 def count(module: nn.Module) -> int:
