@@ -24,10 +24,11 @@ Shape = tuple[int, int]
 class LoadMasksd(MapTransform):
     """References to K masks to a float32 tensor `(K, S, S)` of 0 and 1, in the image's letterbox; -1 where unknown.
 
-    A pixel of the square belongs to a mask when at least half of its area does. A reference is the path of a picture
-    (0/255 or 0/1), a run-length string (see `decode_rle`), `-1` for a mask that is known to be empty, several of these
-    parted by `|` for their union, or an empty string for a mask that nobody drew (its channel is -1 throughout). A
-    plain string in place of the list is one mask, K = 1.
+    A pixel of the square belongs to a mask when at least half of its area does; of a mask that covers half of none, the
+    pixel that it covers most. A reference is the path of a picture (0/255 or 0/1), a run-length string (see
+    `decode_rle`), `-1` for a mask that is known to be empty, several of these parted by `|` for their union, or an
+    empty string for a mask that nobody drew (its channel is -1 throughout). A plain string in place of the list is one
+    mask, K = 1.
 
     Args:
         keys: keys of the references.
@@ -61,7 +62,8 @@ class LoadMasksd(MapTransform):
         except ValueError as error:
             raise CxrError(f"mask {place}: {error}") from error
         share = Letterbox(mask.shape[0], mask.shape[1], self.size).apply(mask.astype(np.float32))
-        return (share >= 0.5).astype(np.float32)
+        # A mask too small for any pixel keeps its largest one: an image with a finding must not count as one without.
+        return (share >= min(0.5, share.max() or 0.5)).astype(np.float32)
 
 
 def original_shape(item: Mapping[Hashable, Any]) -> Shape | None:

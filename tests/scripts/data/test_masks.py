@@ -85,6 +85,13 @@ def test_masks_lie_where_the_image_does(tmp_path: Path, blob: np.ndarray) -> Non
     assert (found[3] == 0).all()
 
 
+def test_a_mask_too_small_for_a_pixel_is_not_an_empty_one() -> None:
+    item: Item = {"label": ["1 1", "-1"], "height": 90, "width": 60}
+    tiny, empty = LoadMasksd("label", 10)(item)["label"]
+    assert tiny.sum() == 1 and tiny[0, Letterbox(90, 60, 10).content[0]] == 1
+    assert empty.sum() == 0
+
+
 def test_several_masks_of_one_finding_are_their_union(tmp_path: Path, blob: np.ndarray) -> None:
     other = blob[::-1, ::-1]
     cell = f"{write(tmp_path / 'a.png', blob)}|{kaggle_rle(other)} | -1"
