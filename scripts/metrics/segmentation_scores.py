@@ -53,7 +53,8 @@ class SegmentationScores(EpochFeatures):
         if np.isnan(scores.get(self.main, 0.0)):
             raise CxrError(
                 f"{self.main} cannot be scored: no image of this set has a mask of {', '.join(self.names)}. "
-                "Check the split, or choose dice_per_image."
+                "Check the split; or say --validate#key_metric#dice_positives#main dice_per_image "
+                "--stop_on dice_per_image."
             )
         return {name: value for name, value in scores.items() if not np.isnan(value)}
 
