@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from scripts.data import StudyDataset
-from scripts.engine.feature_files import FeatureFiles, encoder_key, image_ids
+from scripts.engine.feature_files import FeatureFiles, encoder_key, image_ids, preprocessing_key
 from scripts.engine.state import unwrap
 from scripts.errors import CxrError
+from scripts.precision import Precision, autocast_enabled
 from scripts.tasks.classification import Standardize
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ class CacheFeatures:
     """Handler that gives the data sets the pooled features of a frozen encoder in place of their images.
 
     The features are those of the images as they are, without augmentation. On disk they are known by the encoder's
-    weights, the images (name, size and time of their files) and `identity`; another run with the same ones reads them.
+    weights, what the preprocessing makes of a test picture, the precision, the images (name, size and time of their
+    files) and `identity`; another run with the same ones reads them.
 
     Args:
         network: has an `encoder` (`scripts.image.FeatureEncoder`).
@@ -37,7 +39,7 @@ class CacheFeatures:
         transform: the preprocessing without augmentation.
         enabled: usually the switch `frozen`.
         folder: of the files; None keeps them in memory alone.
-        identity: what else the features depend on (image size, precision).
+        identity: what else the features depend on (an encoder's options that leave its weights unchanged).
         inferer: how the encoder is run.
         batch_size, num_workers: of the one pass over the images.
         standardize: fitted to the features of the first data set (the training images'); None = left as it is.
@@ -72,7 +74,12 @@ class CacheFeatures:
     def fill(self, engine: Engine) -> None:
         """Computes or reads the features of each data set; rank 0 first, the others then read its files."""
         encoder = unwrap(self.network).get_submodule("encoder")
-        files = FeatureFiles(self.folder, encoder_key(encoder, self.identity))
+        precision: Precision = getattr(self.inferer, "precision", "float32")
+        depends_on = self.identity | {
+            "preprocessing": preprocessing_key(self.transform),
+            "half": autocast_enabled(precision, next(encoder.parameters()).device),
+        }
+        files = FeatureFiles(self.folder, encoder_key(encoder, depends_on))
         for dataset in self.datasets:
             if idist.get_rank() == 0 or self.folder is None:
                 features = self._features(encoder, dataset, files)
@@ -85,7 +92,8 @@ class CacheFeatures:
 
     def _features(self, encoder: torch.nn.Module, dataset: StudyDataset, files: FeatureFiles) -> torch.Tensor:
         """`[n, dim]`; NaN rows for images that cannot be read."""
-        ids, known = image_ids(dataset.data), files.read()
+        ids = image_ids(dataset.data)
+        known = files.read(ids)
         missing = [index for index, image_id in enumerate(ids) if image_id not in known]
         if missing:
             new = {ids[index]: row for index, row in self._compute(encoder, dataset, missing).items()}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -29,12 +31,14 @@ class FeatureFiles:
     def __init__(self, folder: Path | None, key: str) -> None:
         self.folder = None if folder is None else folder / key
 
-    def read(self) -> Rows:
-        """Feature of each image that is there, by its id."""
+    def read(self, ids: Sequence[str]) -> Rows:
+        """Feature of each of these images that is there, by its id."""
         found: Rows = {}
+        wanted = set(ids)
         for path in sorted(self.folder.glob("*.npz")) if self.folder else ():
             with np.load(path) as part:
-                found |= dict(zip(part["ids"].tolist(), part["features"], strict=True))
+                pairs = zip(part["ids"].tolist(), part["features"], strict=True)
+                found |= {image_id: row.copy() for image_id, row in pairs if image_id in wanted}
         return found
 
     def add(self, rows: Rows) -> None:
@@ -53,6 +57,18 @@ def encoder_key(encoder: nn.Module, identity: Mapping[str, Any]) -> str:
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
     return digest.hexdigest()
+
+
+def preprocessing_key(transform: Callable[[dict[str, Any]], Any]) -> str:
+    """Digest of what a preprocessing makes of one drawn picture: another normalisation, size or rounding is another
+    key, however its configuration is written.
+    """
+    ramp = np.add.outer(np.arange(96) * 2, np.arange(80)).astype(np.uint8)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "ramp.png"
+        cv2.imwrite(str(path), ramp)
+        image = torch.as_tensor(transform({"image": str(path)})["image"])
+    return hashlib.blake2b(image.contiguous().float().numpy().tobytes(), digest_size=16).hexdigest()
 
 
 def image_ids(items: Sequence[Mapping[str, Any]]) -> list[str]:

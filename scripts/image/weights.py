@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from ignite.engine import Engine, Events
 from safetensors.torch import load_file
+from torch.nn.parallel import DistributedDataParallel
 
 from scripts.errors import CxrError
 from scripts.image.card import check_card
@@ -104,4 +105,6 @@ class LoadWeights:
     def load(self, engine: Engine | None = None) -> None:
         """Compares, and loads."""
         check_card(self.path, self.settings)
-        load_weights(self.network, self.path)
+        network = self.network
+        # What several ranks evaluate with is wrapped; the file is not.
+        load_weights(network.module if isinstance(network, DistributedDataParallel) else network, self.path)

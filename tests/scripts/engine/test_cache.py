@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from ignite.engine import Engine
-from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityRanged
 from torch import nn
 
 from scripts.data import PictureReader, StudyDataset
@@ -81,6 +81,15 @@ def test_the_same_encoder_and_images_are_read_and_others_are_not(images: list[Pa
     assert again.encoder.calls == 1 + 2  # the one that changed, and then all
     cache(again, StudyDataset(items(images[1:]), Compose([])), tmp_path / "features")
     assert again.encoder.calls == 3  # of a part of the images nothing is computed anew
+
+
+def test_another_preprocessing_is_looked_at_anew(images: list[Path], tmp_path: Path) -> None:
+    network, halved = Network(), Compose([*transform().transforms, ScaleIntensityRanged("image", 0, 2, 0, 1)])
+    for chain in (transform(), halved):
+        dataset = StudyDataset(items(images), Compose([]))
+        CacheFeatures(network, [dataset], chain, folder=tmp_path / "features").fill(ENGINE)
+    assert network.encoder.calls == 2
+    assert float(dataset[0]["image"]) == 5
 
 
 def test_the_scale_is_that_of_the_training_images(images: list[Path]) -> None:
