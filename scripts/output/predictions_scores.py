@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from ignite.engine import Engine
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from scripts.atomic import writing
 from scripts.errors import CxrError
+from scripts.metrics import read_calibration
 from scripts.output.predictions import Original, PredictionWriter, by_name, output_tensor
 from scripts.tasks.postprocess import Mode, probabilities
 
@@ -26,6 +28,7 @@ class ScoreWriter(PredictionWriter):
         mode: "multilabel" or "multiclass".
         temperature: of the calibration, one number or (multilabel) one a finding, as the evaluation found it.
         thresholds: on the calibrated probability: one for all, a list, or a mapping by finding; None = no decisions.
+        calibration: the `calibration.json` of an evaluation, in place of both; None = what these two say.
         logits: False when the outputs are probabilities already, because `Probabilitiesd` ran before.
         **options: see `PredictionWriter`.
     """
@@ -40,9 +43,15 @@ class ScoreWriter(PredictionWriter):
         temperature: float | Sequence[float] | Mapping[str, float] = 1.0,
         thresholds: float | Sequence[float] | Mapping[str, float] | None = None,
         logits: bool = True,
+        calibration: str | Path | None = None,
         **options: Any,
     ) -> None:
         super().__init__(folder, names, **options)
+        if calibration is not None:
+            found = read_calibration(calibration)
+            if found.mode != mode:
+                raise CxrError(f"{calibration} is of mode {found.mode}, and this network of mode {mode}.")
+            temperature, thresholds = found.temperature, found.thresholds
         if mode == "multiclass" and thresholds is not None:
             raise CxrError("thresholds are for multilabel: of classes that exclude each other the likeliest is taken.")
         self.mode: Mode = mode
