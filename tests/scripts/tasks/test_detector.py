@@ -123,6 +123,7 @@ def test_every_box_has_an_anchor_and_a_healthy_image_none():
 def test_loss_by_the_papers_formulas():
     network, detector, _, loss = parts()
     images, targets = PrepareBoxes()(DRAWN)
+    assert targets is not None
     with torch.no_grad():
         outputs = {**network(images), "image_size": (96, 96)}
         value = loss(outputs, targets)
