@@ -245,7 +245,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
 ) -> None:
     encoder, classifier = trained.models / "model.pt", trained_task("classification").models / "model.pt"
     for task, weights, said in (
-        ("pretraining", encoder, "does not fit this network.* --set encoder=NAME"),  # resnet50, the default
+        ("pretraining", encoder, "does not fit this network.* Is `encoder` the one"),  # its card knows no widen_factor
         ("segmentation", classifier, "was trained for classification"),
         ("classification", tmp_path / "absent.pt", "No weights at"),
     ):
