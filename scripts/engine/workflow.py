@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import re
@@ -46,6 +47,8 @@ def start_workflow(seed: int | None = 0) -> None:
         # On every rank and before anything is built: MONAI's and ignite's savers make a process group of their own
         # otherwise.
         idist.initialize("nccl" if torch.cuda.is_available() else "gloo")
+        # Gloo's threads, if they are still there when the interpreter ends, abort a finished run now and then.
+        atexit.register(idist.finalize)
 
 
 def is_command_line() -> bool:
