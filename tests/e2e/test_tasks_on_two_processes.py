@@ -22,7 +22,12 @@ def test_two_processes_train_one_network(
 ) -> None:  # fmt: skip
     """Detection's images without a box leave no output without a gradient, or the ranks would wait for ever."""
     files = f"['configs/{task}/train.json','configs/{task}/multi_gpu_train.json']"
-    settings = task_overrides(task) | {"batch_size": 3, "frozen": False, "bundle_root": tmp_path, "run_name": f"two {task}"}
+    settings = task_overrides(task) | {
+        "batch_size": 3,
+        "frozen": False,
+        "bundle_root": tmp_path,
+        "run_name": f"two {task}",
+    }
     done = monai_command("run", "training", launcher=LAUNCHER, overrides=settings, config_file=files)
     told = done.communicate(timeout=200)[0]
     assert done.returncode == 0, told
