@@ -6,15 +6,15 @@ Models and Latent Space Geometry Optimization", MICCAI 2023 (arXiv 2307.08347).
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.precision import Precision, autocast_enabled, check_precision
-from scripts.pretraining.distributed import count_over_ranks, sum_over_ranks
+from scripts.distributed import count_over_ranks, sum_over_ranks
+from scripts.precision import Precision
+from scripts.pretraining.dual_encoder import DualEncoder, feature_dim
 from scripts.pretraining.orthogonality import LAMBDA_OFFDIAG, Normalize, orthogonality
 
 
@@ -29,16 +29,15 @@ def projector(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:
     )
 
 
-class MFlag(nn.Module):
-    """Image encoder and the two projectors; the report comes in as the frozen language model's stored embedding.
+class MFlag(DualEncoder):
+    """Image encoder and the authors' two projectors.
 
     Args:
         encoder: maps images `(B, C, H, W)` to pooled features `(B, image_dim)`. It is trained, and it is what is kept.
         image_dim: width of the encoder's features; None asks the encoder with one small image.
         text_dim: width of the frozen text embedding (768 for BERT-base, 384 for MiniLM).
         hidden_dim, out_dim: of both projectors.
-        precision: `float32`, `bfloat16` (autocast; the projections come out in float32), or `auto`: bfloat16 on a GPU
-            or CPU that has instructions for it.
+        precision: see `DualEncoder`.
     """
 
     def __init__(
@@ -50,46 +49,13 @@ class MFlag(nn.Module):
         out_dim: int = 1024,
         precision: Precision = "auto",
     ) -> None:
-        check_precision(precision)
-        super().__init__()
-        # Channels-last costs nothing to set and makes a bfloat16 step on CPU or GPU about 1.3 times as fast.
-        self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         image_dim = feature_dim(encoder) if image_dim is None else image_dim
-        self.image_projector = projector(image_dim, hidden_dim, out_dim)
-        self.text_projector = projector(text_dim, hidden_dim, out_dim)
-        self.precision = precision
-
-    def forward(self, image: torch.Tensor, text: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Features and projections of a batch of pairs.
-
-        Args:
-            image: `(B, C, H, W)`.
-            text: frozen text embeddings, `(B, text_dim)`.
-
-        Returns:
-            `image_features` `(B, image_dim)`, `image_projection` and `text_projection` `(B, out_dim)`, all float32.
-        """
-        image = image.contiguous(memory_format=torch.channels_last)
-        # Not `autocast(enabled=False)`, which would switch off the trainer's own float16 (`amp`) around this call.
-        half = autocast_enabled(self.precision, image.device)
-        with torch.autocast(image.device.type, torch.bfloat16) if half else nullcontext():
-            features = self.encoder(image)
-            image_projection = self.image_projector(features)
-            text_projection = self.text_projector(text)
-        return {
-            "image_features": features.float(),
-            "image_projection": image_projection.float(),
-            "text_projection": text_projection.float(),
-        }
-
-
-def feature_dim(encoder: nn.Module) -> int:
-    """Width of what `encoder` gives for one three-channel image, found by asking it."""
-    training = encoder.training
-    with torch.no_grad():
-        dim = encoder.eval()(torch.zeros(1, 3, 64, 64)).shape[1]
-    encoder.train(training)
-    return int(dim)
+        super().__init__(
+            encoder,
+            projector(image_dim, hidden_dim, out_dim),
+            projector(text_dim, hidden_dim, out_dim),
+            precision,
+        )
 
 
 def alignment_loss(image_projection: torch.Tensor, text_projection: torch.Tensor) -> torch.Tensor:

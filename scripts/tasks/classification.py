@@ -9,10 +9,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from scripts.distributed import sum_over_ranks
 from scripts.errors import SettingError
 from scripts.image import feature_encoder
 from scripts.metrics import Mode
-from scripts.pretraining.distributed import sum_over_ranks
 
 
 class Standardize(nn.Module):

@@ -12,8 +12,8 @@ from monai.losses import FocalLoss
 from monai.losses.giou_loss import BoxGIoULoss
 from torch import Tensor, nn
 
+from scripts.distributed import sum_over_ranks
 from scripts.errors import CxrError
-from scripts.pretraining.distributed import sum_over_ranks
 from scripts.tasks.anchors import ANCHORS, ShareAnchors
 from scripts.tasks.boxes import from_monai, to_monai
 
