@@ -1,4 +1,4 @@
-"""A frozen encoder under a light trained module: Adaptor (Qin, Liu, Cheng, Guo, Arcucci, ICASSP 2024, arXiv 2401.01179).
+"""A frozen encoder under a light trained module: Adaptor (Qin et al., ICASSP 2024, arXiv 2401.01179).
 
 The published module lets image and text look at each other through attention over one pooled token each. A softmax over
 one key is 1, so that no query counts, and what is left is a tower a modality (`AdaptorTower`). The published code also
@@ -48,8 +48,8 @@ class AdaptorLayer(nn.TransformerEncoderLayer):
             return attention.out_proj(value)
         query = F.linear(queries, weight[:width], bias[:width])
         key, value = F.linear(tokens, weight[width:], bias[width:]).chunk(2, dim=2)
-        parts = [part.unflatten(2, (heads, -1)).transpose(1, 2) for part in (query, key, value)]
-        found = F.scaled_dot_product_attention(*parts, dropout_p=dropout)
+        query, key, value = (part.unflatten(2, (heads, -1)).transpose(1, 2) for part in (query, key, value))
+        found = F.scaled_dot_product_attention(query, key, value, dropout_p=dropout)
         return attention.out_proj(found.transpose(1, 2).flatten(2))
 
 
