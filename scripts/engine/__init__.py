@@ -6,6 +6,7 @@ from scripts.engine.best import KeepBest
 from scripts.engine.boxes_batch import PrepareBoxes
 from scripts.engine.cache import CacheFeatures
 from scripts.engine.clip import ClipGradients
+from scripts.engine.cost import MeasureCost
 from scripts.engine.distribute import distribute
 from scripts.engine.embed import EmbedReports
 from scripts.engine.history import History
@@ -23,6 +24,7 @@ __all__ = [
     "EmbedReports",
     "History",
     "KeepBest",
+    "MeasureCost",
     "PrepareBoxes",
     "PrepareImage",
     "PrepareImageReport",

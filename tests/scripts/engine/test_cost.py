@@ -1,0 +1,87 @@
+"""Costs that are known beforehand: sleeps of a known length, an allocation of a known size."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from ignite.engine import Events
+
+from scripts.engine import MeasureCost
+from scripts.engine.cost import MIB, resident_bytes
+
+Make = Callable[..., SimpleNamespace]
+STEP, BATCH, ONCE, HELD = 0.03, 0.02, 0.25, 200
+
+
+def measured(run: SimpleNamespace, folder: Path, resident: int = 0) -> MeasureCost:
+    cost = MeasureCost(run.network, folder / "cost.json", resident, warmup=2)
+    cost.attach(run.trainer)
+    return cost
+
+
+def test_steps_what_is_done_once_and_memory_are_told_apart(tmp_path: Path, small_run: Make) -> None:
+    resident = resident_bytes()
+    run = small_run(tmp_path, epochs=3)
+    run.network[0].bias.requires_grad_(False)
+    measured(run, tmp_path, resident)
+    add = run.trainer.add_event_handler
+    add(Events.STARTED, lambda: time.sleep(ONCE))
+    # A slow data set and a slow network; the first steps are slower still, and do not count.
+    add(Events.GET_BATCH_STARTED, lambda: time.sleep(BATCH))
+    add(Events.ITERATION_STARTED, lambda engine: time.sleep(0.2 if engine.state.iteration <= 2 else STEP))
+
+    def hold() -> None:
+        block = torch.ones(HELD * MIB // 4)
+        time.sleep(0.1)
+        del block
+
+    add(Events.EPOCH_COMPLETED(once=2), hold)
+    run.trainer.run()
+    cost = json.loads((tmp_path / "cost.json").read_text())
+    assert cost["trained_parameters"] == 4 * 8 + 2 * 8 + 8 + 1 and cost["network_frozen_parameters"] == 8
+    assert cost["steps"] == 9
+    assert BATCH <= cost["batch_seconds"] < BATCH + 0.03
+    assert STEP + cost["batch_seconds"] <= cost["step_seconds"] < STEP + cost["batch_seconds"] + 0.05
+    assert cost["step_cpu_seconds"] < cost["step_seconds"]  # sleep takes none
+    assert ONCE <= cost["one_off_seconds"] < ONCE + 0.5
+    assert cost["training_seconds"] > 0.4 + 7 * (STEP + BATCH)
+    assert cost["peak_memory_of"] == "cpu" and HELD * 0.95 < cost["peak_memory_mib"] < HELD + 150
+
+
+def test_a_resumed_run_goes_on_counting(tmp_path: Path, small_run: Make) -> None:
+    first = small_run(tmp_path, epochs=2)
+    early = measured(first, tmp_path)
+    first.trainer.run()
+    second = small_run(tmp_path, epochs=3, resume=True)
+    late = measured(second, tmp_path)
+    second.trainer.run()
+    assert len(early.times["step"]) == 4 and len(late.times["step"]) == 5
+    assert late.times["step"][:4] == early.times["step"]
+    assert json.loads((tmp_path / "cost.json").read_text())["steps"] == 9
+    assert late.counted["training_seconds"] > early.counted["training_seconds"]
+
+
+def test_no_step_beyond_the_warm_up_gives_no_number(tmp_path: Path, small_run: Make) -> None:
+    run = small_run(tmp_path, epochs=1)
+    MeasureCost(run.network, tmp_path / "cost.json", warmup=3).attach(run.trainer)
+    run.trainer.run()
+    assert json.loads((tmp_path / "cost.json").read_text())["step_seconds"] is None
+
+
+def test_an_error_of_the_run_is_its_own(tmp_path: Path, small_run: Make) -> None:
+    run = small_run(tmp_path, epochs=2)
+    cost = measured(run, tmp_path)
+
+    def fail() -> None:
+        raise ValueError("of the run")
+
+    run.trainer.add_event_handler(Events.ITERATION_COMPLETED(once=4), fail)
+    with pytest.raises(ValueError, match="of the run"):
+        run.trainer.run()
+    assert cost._resident._thread is None and not (tmp_path / "cost.json").exists()
