@@ -7,6 +7,7 @@ from scripts.output.dice_figure import plot_dice_by_size
 from scripts.output.embeddings import EmbeddingWriter, read_embeddings
 from scripts.output.figures import plot_geometry, plot_spectrum, plot_training
 from scripts.output.froc import plot_froc
+from scripts.output.geometry_comparison import plot_geometry_comparison
 from scripts.output.grad_cam import grad_cam
 from scripts.output.html_report import Picture, Section, write_html
 from scripts.output.learning_curves import plot_learning_curves
@@ -49,6 +50,7 @@ __all__ = [
     "plot_dice_by_size",
     "plot_froc",
     "plot_geometry",
+    "plot_geometry_comparison",
     "plot_heat_maps",
     "plot_learning_curves",
     "plot_montage",

@@ -109,25 +109,29 @@ def plot_spectrum(
     figure = new_figure(4.4 + 0.2 * ((len(spectra) + 1) // 2), title)
     (axes,) = add_axes(figure)
     for i, (name, values) in enumerate(spectra.items()):
-        found = np.asarray(values, dtype=float)
-        found = found[found > 0]
-        if not len(found):
-            axes.plot([], [], color=color(i), label=f"{name}: collapsed to a point")
-            continue
-        share = found / found.sum()
-        rank = np.exp(-(share * np.log(share)).sum())
-        index = np.arange(1, len(found) + 1)
-        axes.plot(
-            index, found / found[0], color=color(i), linewidth=2, marker=MARKERS[i % len(MARKERS)], markersize=5,
-            linestyle=("-", "--")[i // len(MARKERS) % 2],
-            markevery=(i * len(found) // 40, max(1, len(found) // 8)), label=f"{name} (effective rank {rank:.0f})",
-        )  # fmt: skip
-    axes.set_yscale("log")
+        draw_spectrum(axes, values, name, i)
     axes.set_ylim(bottom=max(axes.get_ylim()[0], 1e-5))
     axes.set_xlabel("index of the singular value")
     axes.set_ylabel("singular value / largest")
     figure.legend(loc="outside lower center", ncols=2)  # beside the curves, whose number is open
     return save(figure, path)
+
+
+def draw_spectrum(axes: Axes, values: ArrayLike, name: str, index: int) -> None:
+    """Singular values, largest first, relative to the largest; the index-th colour, the effective rank in the label."""
+    found = np.asarray(values, dtype=float)
+    found = found[found > 0]
+    axes.set_yscale("log")
+    if not len(found):
+        axes.plot([], [], color=color(index), label=f"{name}: collapsed to a point")
+        return
+    share = found / found.sum()
+    rank = np.exp(-(share * np.log(share)).sum())
+    axes.plot(
+        np.arange(1, len(found) + 1), found / found[0], color=color(index), linewidth=2,
+        marker=MARKERS[index % len(MARKERS)], markersize=5, linestyle=("-", "--")[index // len(MARKERS) % 2],
+        markevery=(index * len(found) // 40, max(1, len(found) // 8)), label=f"{name} (effective rank {rank:.0f})",
+    )  # fmt: skip
 
 
 def log_scale_if_wide(axes: Axes, values: ArrayLike) -> None:
