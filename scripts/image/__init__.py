@@ -1,10 +1,11 @@
 """The image side: encoders and their weights."""
 
-from scripts.image.build import build_encoder, encoder_config, feature_encoder, load_body
+from scripts.image.build import build_encoder, encoder_config, feature_encoder, load_body, load_encoder
 from scripts.image.card import check_card, fold_note, read_card, trained_settings
 from scripts.image.features import FeatureEncoder
 from scripts.image.panel import EncoderPanel, PixelGrid
-from scripts.image.weights import RANDOM, LoadWeights, load_encoder, load_weights, read_weights
+from scripts.image.pooled import PooledEncoder
+from scripts.image.weights import RANDOM, LoadWeights, load_weights, read_weights
 
 __all__ = [
     "RANDOM",
@@ -15,6 +16,7 @@ __all__ = [
     "FeatureEncoder",
     "LoadWeights",
     "PixelGrid",
+    "PooledEncoder",
     "build_encoder",
     "encoder_config",
     "feature_encoder",

@@ -24,6 +24,8 @@ RESNET = {
     "feed_forward": False,
 }
 _RESNETS = r"resnet\d+"
+DENSENETS = ("densenet121", "densenet169", "densenet201", "densenet264")
+ADAPTOR = "adaptor"  # its frozen encoder is among its options
 _FILES = (".pt", ".pth", ".safetensors")
 _IN_TASK = "encoder.body."  # where a task network keeps its encoder
 
@@ -47,6 +49,14 @@ def build_encoder(encoder: Encoder, **options: Any) -> nn.Module:
                 f"encoder_options: {', '.join(options)} cannot be given to an encoder that is built already."
             )
         return encoder
+    if encoder in DENSENETS:
+        from scripts.image.densenet import densenet
+
+        return densenet(str(encoder), **options)
+    if encoder == ADAPTOR:
+        from scripts.image.adapted import build_adapted
+
+        return build_adapted(**options)
     if isinstance(encoder, str) and re.fullmatch(_RESNETS, encoder):
         from monai.networks.nets import resnet
 
@@ -67,7 +77,7 @@ def encoder_config(encoder: str | Mapping[str, Any]) -> str | dict[str, Any]:
     """
     if not isinstance(encoder, str):
         return dict(encoder)
-    if re.fullmatch(_RESNETS, encoder):
+    if re.fullmatch(_RESNETS, encoder) or encoder in (*DENSENETS, ADAPTOR):
         return encoder
     from scripts.image.vision_model import read_config
 
@@ -101,3 +111,12 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
         raise CxrError(f"encoder_weights: no file {weights}. Pre-train first, give a state dict, or say random.")
     in_task = any(key.startswith(_IN_TASK) for key in read_weights(weights))
     return load_weights(body, weights, prefix=_IN_TASK if in_task else "", ignore=("fc.",))
+
+
+def load_encoder(encoder: nn.Module, path: str | Path | None) -> nn.Module:
+    """`load_body` for what a config calls `network_def`: a stock ResNet, or a `PooledEncoder`; changed in place, and
+    returned.
+    """
+    inner = getattr(encoder, "encoder", encoder)
+    load_body(inner.body if isinstance(inner, FeatureEncoder) else encoder, path)
+    return encoder

@@ -37,24 +37,34 @@ class FeatureEncoder(nn.Module):
 
     @staticmethod
     def of(body: nn.Module) -> FeatureEncoder:
-        """The wrapper of a MONAI ResNet or a vision model of transformers; a wrapper passes through.
+        """The wrapper of a MONAI ResNet or DenseNet or a vision model of transformers; a wrapper passes through, and a
+        `PooledEncoder` gives its own.
 
         Raises:
-            CxrError: it is neither.
+            CxrError: it is none of these.
         """
+        from monai.networks.nets.densenet import DenseNet
         from monai.networks.nets.resnet import ResNet
+
+        from scripts.image.pooled import PooledEncoder
 
         if isinstance(body, FeatureEncoder):
             return body
+        if isinstance(body, PooledEncoder):
+            return body.encoder
         if isinstance(body, ResNet):
             return ResNetEncoder(body)
+        if isinstance(body, DenseNet):
+            from scripts.image.densenet import DenseNetEncoder
+
+            return DenseNetEncoder(body)
         if getattr(body, "main_input_name", None) == "pixel_values":
             from scripts.image.vision_features import HierarchyEncoder, TokenEncoder
 
             return HierarchyEncoder(body) if hasattr(body.config, "depths") else TokenEncoder(body)
         raise CxrError(
-            f"{type(body).__name__} is no encoder that the tasks know: give a MONAI ResNet, a vision model of "
-            "transformers, or a subclass of scripts.image.FeatureEncoder."
+            f"{type(body).__name__} is no encoder that the tasks know: give a MONAI ResNet or DenseNet, a vision model "
+            "of transformers, or a subclass of scripts.image.FeatureEncoder."
         )
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
@@ -68,6 +78,30 @@ class FeatureEncoder(nn.Module):
     def stages(self) -> list[nn.Module]:
         """The body in parts, input to output: what layer-wise learning rates step through."""
         raise NotImplementedError
+
+    def frozen_features(self, image: torch.Tensor) -> torch.Tensor:
+        """What of an image `(B, 3, H, W)` stays the same while a frozen encoder's head trains, and may be kept: the
+        pooled vectors `(B, dim)`.
+        """
+        return self.pooled(image)
+
+    def frozen_part(self) -> nn.Module:
+        """The module whose weights `frozen_features` depend on."""
+        return self
+
+    def reinitialize(self) -> None:
+        """Fresh weights in place, from torch's global generator: each layer that has a `reset_parameters` draws anew,
+        then the convolutions as the network's own constructor draws them.
+        """
+        for module in self.body.modules():
+            if hasattr(module, "reset_parameters"):
+                module.reset_parameters()
+            if isinstance(module, nn.Conv2d):
+                self._draw(module.weight)
+
+    def _draw(self, kernel: torch.Tensor) -> None:
+        """A convolution's fresh weights: MONAI's ResNet scheme."""
+        nn.init.kaiming_normal_(kernel, mode="fan_out", nonlinearity="relu")
 
     def freeze(self) -> Self:
         """The body learns nothing more, and stays in eval mode (batch norm's statistics, dropout) whatever a trainer's
@@ -103,10 +137,13 @@ class ResNetEncoder(FeatureEncoder):
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__(body)
+        self.grey = self.body.conv1.in_channels == 1
         self._measure()
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """See `FeatureEncoder`; five maps."""
+        if self.grey:
+            image = image[:, :1]
         stem = self.body.act(self.body.bn1(self.body.conv1(image)))
         first = self.body.layer1(stem if self.body.no_max_pool else self.body.maxpool(stem))
         second = self.body.layer2(first)

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scripts.image.build import feature_encoder
+from scripts.image.pooled import PooledEncoder
 from scripts.image.weights import load_weights
 
 
@@ -35,8 +37,11 @@ class PixelGrid(nn.Module):
 class EncoderPanel(nn.Module):
     """Features of one batch from each of several encoders of one architecture.
 
+    Of an encoder with an adaptor, what stays frozen inside is one more member, `frozen encoder`: what there was before
+    the adaptor was trained. The random members are adaptors of fresh weights then, on the same frozen encoder.
+
     Args:
-        encoder: the architecture; it is copied for each member, and is itself the (untrained) template.
+        encoder: the architecture, a stock ResNet or a `PooledEncoder`; it is copied for each member.
         weights: name of a member to the file of its weights.
         random_seeds: one member of fresh random weights for each seed, called `random initialisation 0`, …
         pixels: adds the 16 x 16 pixel grid as the trivial member.
@@ -53,6 +58,8 @@ class EncoderPanel(nn.Module):
         members: dict[str, nn.Module] = {
             name: load_weights(copy.deepcopy(encoder), path) for name, path in weights.items()
         }
+        if isinstance(encoder, PooledEncoder) and (alone := encoder.without_adaptor()) is not None:
+            members[FROZEN] = copy.deepcopy(alone)
         members |= {f"{RANDOM} {seed}": reinitialized(encoder, seed) for seed in random_seeds}
         if pixels:
             members[PIXELS] = PixelGrid()
@@ -68,17 +75,13 @@ class EncoderPanel(nn.Module):
 
 RANDOM = "random initialisation"
 PIXELS = "16 x 16 pixels"
+FROZEN = "frozen encoder"
 
 
 def reinitialized(encoder: nn.Module, seed: int) -> nn.Module:
-    """A copy with fresh weights: each layer that has a `reset_parameters` draws anew from `seed`; then MONAI's ResNet
-    scheme (Kaiming, fan out) for convolutions, as the encoder's own constructor does."""
+    """A copy with fresh weights, drawn from `seed` (see `FeatureEncoder.reinitialize`)."""
     copied = copy.deepcopy(encoder)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        for module in copied.modules():
-            if hasattr(module, "reset_parameters"):
-                module.reset_parameters()  # type: ignore[operator]
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        feature_encoder(copied).reinitialize()
     return copied

@@ -52,6 +52,11 @@ class VisionModelEncoder(FeatureEncoder):
         """The body's own output for `(B, 3, H, W)`, normalised as the workflows do it."""
         return self.body(pixel_values=image * self.scale + self.shift, **self._arguments)
 
+    def reinitialize(self) -> None:
+        """See `FeatureEncoder`: the weights of a body newly made from the same configuration."""
+        fresh = type(self.body)(self.body.config).state_dict()
+        self.body.load_state_dict({key: fresh[key] for key in self.body.state_dict()})
+
     def stages(self) -> list[nn.Module]:
         """See `FeatureEncoder`: what comes before the body's list of blocks (stages of a hierarchy), each block, and
         the last one together with what comes after the list.

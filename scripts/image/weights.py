@@ -77,16 +77,6 @@ def load_weights(
     return network
 
 
-def load_encoder(encoder: torch.nn.Module, path: str | Path | None) -> torch.nn.Module:
-    """The encoder with weights of torchvision's names in it (ImageNet's, or another paper's), or as it is without a
-    path or with "random".
-
-    MONAI's ResNet has torchvision's names when it is built with `conv1_t_stride=2, bias_downsample=False`; the
-    classifier `fc` of such a file is left out.
-    """
-    return encoder if not path or path == RANDOM else load_weights(encoder, path, ignore=("fc.",))
-
-
 class LoadWeights:
     """Handler that loads weights when an engine starts; strict, unlike MONAI's CheckpointLoader and `load()`.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.networks.nets import DenseNet121
+from monai.networks.nets import UNet
 from torch import nn
 
 from scripts.errors import CxrError
@@ -234,8 +234,8 @@ def test_stages_hold_each_parameter_once_from_input_to_output(name: Any, count: 
 
 
 def test_a_network_that_the_tasks_do_not_know_is_refused() -> None:
-    with pytest.raises(CxrError, match="DenseNet121 is no encoder that the tasks know"):
-        FeatureEncoder.of(DenseNet121(2, 3, 2))
+    with pytest.raises(CxrError, match="UNet is no encoder that the tasks know"):
+        FeatureEncoder.of(UNet(2, 3, 2, (4, 8), (2,)))
 
 
 def test_a_wrapper_passes_through() -> None:
