@@ -1,4 +1,4 @@
-"""MONAI data items (image, report, image_id, patient_id, view, label) from the study table or from raw files."""
+"""MONAI data items (image, report, image_id, patient_id, study_id, view, label) from the study table or from raw files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from scripts.errors import CxrError
 SPLIT_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
     ("valid", "validate", "validation", "dev"), "val"
 )
-NAMES = ("image", "image_id", "patient_id")  # read as text: patient 007 stays 007
+NAMES = ("image", "image_id", "patient_id", "study_id")  # read as text: patient 007 stays 007
 Text = bool | Literal["optional"]
 logger = logging.getLogger(__name__)
 
@@ -225,6 +225,9 @@ def make_items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, wh
     """An item of each row; see `study_items`."""
     # A raw file's own name, by which an embedding finds back to it.
     columns = {key: table[key] for key in ("image", "image_id", "patient_id", "split", "source") if key in table}
+    # Two images of one study are no negatives of each other; without a study each image is one of its own.
+    images = table["image_id"]
+    columns["study_id"] = (table["study_id"].fillna(images) if "study_id" in table else images).astype(str)
     if "fold" in table and pd.api.types.is_numeric_dtype(table["fold"]) and table["fold"].notna().all():
         columns["fold"] = table["fold"].astype(int)
     columns["view"] = table["view"].fillna("") if "view" in table else pd.Series("", table.index)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from monai.engines import PrepareBatch
 
-from scripts.text import TextStore
+from scripts.text import TextStore, text_key
 
 
 class PrepareImageReport(PrepareBatch):
-    """Images and the frozen language model's embeddings of their reports.
+    """Images, the frozen language model's embeddings of their reports, and who is whose as the target.
 
     The text is looked up here, in the main process, so that loader workers never hold a language model.
 
@@ -29,11 +30,31 @@ class PrepareImageReport(PrepareBatch):
         non_blocking: bool = False,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor, tuple[torch.Tensor], dict[str, Any]]:
-        """Image `(B, C, H, W)`, text `(B, D)` as the target, and text once more as the network's second argument."""
+        """Image `(B, C, H, W)`, identities as the target (`pair_identities`), and text `(B, D)` as the network's second
+        argument.
+        """
         text = torch.from_numpy(self.text_store.lookup(batchdata["report"]))
+        target = pair_identities(batchdata["report"], batchdata["patient_id"], batchdata["study_id"])
         image = batchdata["image"].to(device=device, non_blocking=non_blocking, **kwargs)
         text = text.to(device=device, non_blocking=non_blocking, **kwargs)
-        return image, text, (text,), {}
+        return image, target.to(device=device, non_blocking=non_blocking), (text,), {}
+
+
+def pair_identities(reports: Sequence[str], patients: Sequence[str], studies: Sequence[str]) -> torch.Tensor:
+    """`(B, 2)` int64 hashes of each pair's report and of its study: equal where these are equal.
+
+    Args:
+        reports: texts.
+        patients, studies: ids; a study's number may come again in another patient.
+    """
+    rows = zip(reports, patients, studies, strict=True)
+    # The length in front: no two (patient, study) run into one text.
+    return torch.tensor([[_hash(report), _hash(f"{len(p)} {p} {s}")] for report, p, s in rows])
+
+
+def _hash(text: str) -> int:
+    """64 bits of the text's key: two of a million texts share them in one of 37 million cases."""
+    return int.from_bytes(bytes.fromhex(text_key(text)[:16]), signed=True)
 
 
 class PrepareImage(PrepareBatch):
