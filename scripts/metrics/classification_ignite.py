@@ -34,10 +34,13 @@ class ClassificationScores(EpochFeatures):
         mode: one sigmoid a class (`multilabel`), or softmax.
         main: the score under the metric's own name: `auroc`, `auprc`, `accuracy` or `auroc_<name>`; NaN where it
             cannot be computed.
+        key: of the logits in `engine.state.output["pred"]`; None: `pred` itself.
     """
 
-    def __init__(self, names: Sequence[str], mode: Mode = "multilabel", main: str = "auroc") -> None:
-        self.names, self.mode = list(names), mode
+    def __init__(
+        self, names: Sequence[str], mode: Mode = "multilabel", main: str = "auroc", key: str | None = None
+    ) -> None:
+        self.names, self.mode, self.path = list(names), mode, ("pred",) if key is None else ("pred", key)
         self._said = False
         super().__init__(main, ("logits", "labels"))
         allowed = ["auroc", "auprc", "accuracy", *(f"auroc_{name}" for name in self.names)]
@@ -51,7 +54,7 @@ class ClassificationScores(EpochFeatures):
             output: (`engine.state.output`, `engine.state.batch`), as dicts or decollated.
         """
         result, batch = output
-        logits, labels = collect_values(result, "pred"), collect_values(result, "label")
+        logits, labels = collect_values(result, *self.path), collect_values(result, "label")
         if not isinstance(logits, Tensor) or not isinstance(labels, Tensor) or logits.shape != labels.shape:
             shapes = [tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__ for x in (logits, labels)]
             raise CxrError(
