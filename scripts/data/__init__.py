@@ -11,7 +11,14 @@ from scripts.data.masks import LoadMasksd
 from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
 from scripts.data.sampling import EpochSampler, StudyDataset, part_of_rank
-from scripts.data.sources import is_prepared, label_names, language_model_of, load_items, text_folder
+from scripts.data.sources import (
+    features_folder,
+    is_prepared,
+    label_names,
+    language_model_of,
+    load_items,
+    text_folder,
+)
 from scripts.data.standardize import StandardizeRadiographd, standardize
 from scripts.data.store_reader import StoreReader
 from scripts.data.studies import read_studies, write_studies
@@ -40,6 +47,7 @@ __all__ = [
     "study_items",
     "target_names",
     "task_items",
+    "features_folder",
     "text_folder",
     "write_studies",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import ignite.distributed as idist
 import numpy as np
@@ -19,6 +19,12 @@ logger = logging.getLogger(__name__)
 
 # So many images in a row are not all broken by chance: then their folder is missing, or their format unknown.
 TRIES = 32
+
+
+class Features(Protocol):
+    """Rows by index: a tensor `[n, …]`, or files mapped into memory."""
+
+    def __getitem__(self, index: int, /) -> torch.Tensor: ...
 
 
 class StudyDataset(Dataset):
@@ -38,11 +44,11 @@ class StudyDataset(Dataset):
         shape: of the black image, `(C, H, W)`.
 
     Attributes:
-        features: `[n, dim]` what a frozen encoder made of each image: when set, an item carries its row as `image`, and
-            no pixel is read. `read` goes on reading pixels.
+        features: what a frozen encoder made of each image, `(dim,)` or `(tokens, dim)`: when set, an item carries its
+            row as `image`, and no pixel is read. `read` goes on reading pixels.
     """
 
-    features: torch.Tensor | None
+    features: Features | None
 
     def __init__(
         self,

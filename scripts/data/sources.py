@@ -96,3 +96,10 @@ def language_model_of(
 def text_folder(source: str | Path) -> str | None:
     """Folder of the text store that belongs to a prepared folder; None keeps raw files' embeddings in memory."""
     return str(Path(source) / "text") if is_prepared(source) else None
+
+
+def features_folder(source: str | Path) -> str | None:
+    """Folder of the images' features by frozen encoders, beside the text store; None keeps those of raw files in
+    memory.
+    """
+    return str(Path(source) / "features") if is_prepared(source) else None

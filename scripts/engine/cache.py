@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from scripts.data import StudyDataset
-from scripts.engine.feature_files import FeatureFiles, encoder_key, image_ids, preprocessing_key
+from scripts.engine.feature_files import (
+    FeatureFiles,
+    Storage,
+    StoredFeatures,
+    encoder_key,
+    image_ids,
+    preprocessing_key,
+)
 from scripts.engine.state import unwrap
 from scripts.errors import CxrError
 from scripts.precision import Precision, autocast_enabled
@@ -27,14 +35,15 @@ logger = logging.getLogger(__name__)
 
 
 class CacheFeatures:
-    """Handler that gives the data sets the pooled features of a frozen encoder in place of their images.
+    """Handler that gives the data sets the features of a frozen encoder in place of their images.
 
     The features are those of the images as they are, without augmentation. On disk they are known by the encoder's
     weights, what the preprocessing makes of a test picture, the precision, the images (name, size and time of their
-    files) and `identity`; another run with the same ones reads them.
+    files) and `identity`; another run with the same ones reads them, and one that was killed goes on where it was. They
+    stay on disk, mapped into memory. Several ranks share the work.
 
     Args:
-        network: has an `encoder` (`scripts.image.FeatureEncoder`).
+        network: has an `encoder` (`scripts.image.FeatureEncoder` or `PooledEncoder`), whose `frozen_features` are kept.
         datasets: get `features`.
         transform: the preprocessing without augmentation.
         enabled: usually the switch `frozen`.
@@ -43,6 +52,8 @@ class CacheFeatures:
         inferer: how the encoder is run.
         batch_size, num_workers: of the one pass over the images.
         standardize: fitted to the features of the first data set (the training images'); None = left as it is.
+        storage: precision of the kept numbers; `float16` halves the disk that a transformer's tokens take.
+        part_mib: size of a part, which is what a kill costs.
     """
 
     def __init__(
@@ -57,6 +68,8 @@ class CacheFeatures:
         batch_size: int = 32,
         num_workers: int = 0,
         standardize: Standardize | None = None,
+        storage: Storage = "float32",
+        part_mib: float = 256,
     ) -> None:
         self.network, self.datasets, self.transform = network, datasets, transform
         self.enabled = enabled
@@ -65,6 +78,8 @@ class CacheFeatures:
         self.inferer = inferer or SimpleInferer()
         self.batch_size, self.num_workers = batch_size, num_workers
         self.standardize = standardize
+        self.storage = storage
+        self.part_mib = part_mib
 
     def attach(self, engine: Engine) -> None:
         """Registers on a trainer or an evaluator; list it after what loads weights."""
@@ -72,49 +87,63 @@ class CacheFeatures:
             engine.add_event_handler(Events.STARTED, self.fill)
 
     def fill(self, engine: Engine) -> None:
-        """Computes or reads the features of each data set; rank 0 first, the others then read its files."""
-        encoder = unwrap(self.network).get_submodule("encoder")
+        """Computes or reads the features of each data set."""
+        encoder: Any = unwrap(self.network).get_submodule("encoder")
         precision: Precision = getattr(self.inferer, "precision", "float32")
         depends_on = self.identity | {
             "preprocessing": preprocessing_key(self.transform),
             "half": autocast_enabled(precision, next(encoder.parameters()).device),
         }
-        files = FeatureFiles(self.folder, encoder_key(encoder, depends_on))
+        files = FeatureFiles(self.folder, encoder_key(encoder.frozen_part(), depends_on), self.storage)
         for dataset in self.datasets:
-            if idist.get_rank() == 0 or self.folder is None:
-                features = self._features(encoder, dataset, files)
-            idist.barrier()
-            if idist.get_rank() != 0 and self.folder is not None:
-                features = self._features(encoder, dataset, files)
-            _use(dataset, features)
+            _use(dataset, self._features(encoder, dataset, files))
         if self.standardize is not None:
-            self.standardize.fit(torch.as_tensor(self.datasets[0].features).to(self.standardize.mean))
+            self.standardize.fit(dataset_features(self.datasets[0]).to(self.standardize.mean))
 
-    def _features(self, encoder: torch.nn.Module, dataset: StudyDataset, files: FeatureFiles) -> torch.Tensor:
-        """`[n, dim]`; NaN rows for images that cannot be read."""
+    def _features(self, encoder: Any, dataset: StudyDataset, files: FeatureFiles) -> StoredFeatures:
+        """Features of the data set's images, without those that cannot be read."""
         ids = image_ids(dataset.data)
-        known = files.read(ids)
-        missing = [index for index, image_id in enumerate(ids) if image_id not in known]
-        if missing:
-            new = {ids[index]: row for index, row in self._compute(encoder, dataset, missing).items()}
-            files.add(new)
-            known |= new
-        dim = next((len(known[image_id]) for image_id in ids if image_id in known), 1)
-        unknown = np.full(dim, np.nan, np.float32)
-        return torch.from_numpy(np.stack([known.get(image_id, unknown) for image_id in ids]))
+        shared = self.folder is not None
+        rank, ranks = (idist.get_rank(), idist.get_world_size()) if shared else (0, 1)
+        with files.lock() if rank == 0 else nullcontext():
+            idist.barrier()  # rank 0 has the lock: what is there now is there for every rank
+            missing = files.find(ids).missing
+            idist.barrier()
+            for part, features in self._compute(encoder, dataset, missing[rank::ranks]):
+                files.add([ids[index] for index in part], features)
+            idist.barrier()
+        return files.find(ids)
+
+    def _compute(
+        self, encoder: Any, dataset: StudyDataset, indices: Sequence[int]
+    ) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Parts of the features of those images that can be read: their indices, and `[m, …]`."""
+        kept: list[int] = []
+        rows: list[NDArray[np.float32]] = []
+        for readable, found in self._batches(encoder, dataset, indices):
+            kept += readable
+            rows.append(found)
+            if sum(row.nbytes for row in rows) >= self.part_mib * 2**20:
+                yield kept, np.concatenate(rows)
+                kept, rows = [], []
+        if kept:
+            yield kept, np.concatenate(rows)
 
     @torch.no_grad()
-    def _compute(self, encoder: torch.nn.Module, dataset: StudyDataset, indices: Sequence[int]) -> dict[int, NDArray]:
-        """Features `[dim]` of those images that can be read, by index.
+    def _batches(
+        self, encoder: Any, dataset: StudyDataset, indices: Sequence[int]
+    ) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+        """Indices and features of the readable images, batch by batch.
 
         Raises:
-            CxrError: one cannot, and the data set must not lose any.
+            CxrError: one cannot be read, and the data set must not lose any.
         """
+        if not indices:
+            return
         device = next(encoder.parameters()).device
         images = StudyDataset([dataset.data[index] for index in indices], self.transform, unreadable="report")
         loader = DataLoader(_Images(images), batch_size=self.batch_size, num_workers=self.num_workers, collate_fn=_keep)
         encoder.eval()
-        rows: dict[int, NDArray] = {}
         left = iter(indices)
         for batch in tqdm(loader, desc="features", unit="batch", mininterval=2, disable=idist.get_rank() != 0):
             readable = []
@@ -127,9 +156,8 @@ class CacheFeatures:
                     readable.append((index, image))
             if readable:
                 stacked = torch.stack([image for _, image in readable]).to(device)
-                found = self.inferer(stacked.contiguous(memory_format=torch.channels_last), encoder.pooled)
-                rows |= dict(zip([index for index, _ in readable], found.float().cpu().numpy(), strict=True))
-        return rows
+                found = self.inferer(stacked.contiguous(memory_format=torch.channels_last), encoder.frozen_features)
+                yield [index for index, _ in readable], found.float().cpu().numpy()
 
 
 class _Images(torch.utils.data.Dataset):
@@ -150,24 +178,32 @@ def _keep(batch: list[Any]) -> list[Any]:
     return batch
 
 
-def _use(dataset: StudyDataset, features: torch.Tensor) -> None:
+def dataset_features(dataset: StudyDataset) -> torch.Tensor:
+    """All features that a data set was given, `[n, …]`."""
+    if dataset.features is None:
+        raise CxrError("This data set was given no features.")
+    return torch.stack([dataset.features[index] for index in range(len(dataset))])
+
+
+def _use(dataset: StudyDataset, features: StoredFeatures) -> None:
     """Hands the features over; in training a readable item takes the place, label and all, of an unreadable one.
 
     Raises:
         CxrError: a row has no features, and nothing may take its place.
     """
-    broken = features.isnan().any(dim=1)
-    readable, missing = (torch.nonzero(rows).flatten() for rows in (~broken, broken))
-    if len(missing) and (not len(readable) or dataset.unreadable == "raise"):
+    missing = features.missing
+    readable = sorted(set(range(len(features))) - set(missing))
+    if missing and (not readable or dataset.unreadable == "raise"):
         raise CxrError(
-            f"{len(missing)} of {len(features)} images have no features, for example row {int(missing[0])} of the data "
-            "list: the image cannot be read, or the encoder's output is NaN."
+            f"{len(missing)} of {len(features)} images have no features, for example row {missing[0]} of the data "
+            "list: the image cannot be read, or the encoder's output is not a finite number."
         )
-    if len(missing):
+    if missing:
         generator = torch.Generator().manual_seed(dataset.seed)
-        data, features = list(dataset.data), features.clone()
-        for index in missing.tolist():
-            other = int(readable[torch.randint(len(readable), (1,), generator=generator)])
-            data[index], features[index] = data[other], features[other]
-        dataset.data = data
+        order = list(range(len(features)))
+        for index in missing:
+            order[index] = readable[int(torch.randint(len(readable), (1,), generator=generator))]
+        data = dataset.data
+        dataset.data = [data[index] for index in order]
+        features = features.take(order)
     dataset.features = features

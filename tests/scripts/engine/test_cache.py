@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import pytest
 import torch
@@ -14,6 +16,7 @@ from torch import nn
 
 from scripts.data import PictureReader, StudyDataset
 from scripts.engine import CacheFeatures
+from scripts.engine.feature_files import FeatureFiles, StoredFeatures, image_ids
 from scripts.errors import CxrError
 from scripts.tasks.classification import Standardize
 
@@ -32,11 +35,23 @@ class Mean(nn.Module):
         self.calls += 1
         return image.mean((1, 2, 3))[:, None] * self.weight
 
+    frozen_features = pooled
+
+    def frozen_part(self) -> nn.Module:
+        return self
+
+
+class Tokens(Mean):
+    """Two tokens of three numbers an image."""
+
+    def frozen_features(self, image: torch.Tensor) -> torch.Tensor:
+        return self.pooled(image)[:, :, None].expand(-1, 2, 3) + torch.arange(3)
+
 
 class Network(nn.Module):
-    def __init__(self, weight: float = 1.0) -> None:
+    def __init__(self, weight: float = 1.0, encoder: type[Mean] = Mean) -> None:
         super().__init__()
-        self.encoder = Mean(weight)
+        self.encoder = encoder(weight)
 
 
 @pytest.fixture
@@ -125,6 +140,72 @@ def test_rows_that_a_training_passed_over_are_an_error_in_evaluation(images: lis
 def test_an_encoder_that_gives_nan_is_said(images: list[Path]) -> None:
     with pytest.raises(CxrError, match="3 of 3 images have no features"):
         cache(Network(float("nan")), StudyDataset(items(images), Compose([]), unreadable="replace"), None)
+
+
+def test_tokens_stay_on_disk_in_half_precision_and_go_to_workers(images: list[Path], tmp_path: Path) -> None:
+    dataset = StudyDataset(items(images), Compose([]))
+    cache(Network(1 / 3, Tokens), dataset, tmp_path, storage="float16")
+    wanted = torch.tensor([[20 / 3 + k for k in range(3)]] * 2)
+    torch.testing.assert_close(dataset[1]["image"], wanted, atol=4e-3, rtol=0)
+    assert dataset[1]["image"].dtype == torch.float32
+    (file,) = (path for path in tmp_path.rglob("*.npy") if not path.name.endswith(".ids.npy"))
+    stored = np.load(file)
+    assert (stored.shape, stored.dtype) == ((3, 2, 3), np.float16)
+    assert isinstance(dataset.features, StoredFeatures)
+    assert all(isinstance(part, np.memmap) for part in dataset.features._opened.values())
+    copy = pickle.loads(pickle.dumps(dataset))  # noqa: S301 - what a worker gets
+    assert copy.features._opened == {}
+    assert torch.equal(copy[1]["image"], dataset[1]["image"])
+
+
+def test_a_killed_pass_goes_on_where_it_was(images: list[Path], tmp_path: Path) -> None:
+    class Killed(Mean):
+        def frozen_features(self, image: torch.Tensor) -> torch.Tensor:
+            if self.calls == 1:
+                raise KeyboardInterrupt
+            return self.pooled(image)
+
+    first, second = Network(encoder=Killed), Network()
+    with pytest.raises(KeyboardInterrupt):
+        cache(first, StudyDataset(items(images), Compose([])), tmp_path, part_mib=0)
+    dataset = StudyDataset(items(images), Compose([]))
+    cache(second, dataset, tmp_path, part_mib=0)
+    assert second.encoder.calls == 1  # of two batches
+    assert [float(dataset[index]["image"]) for index in range(3)] == [10, 20, 30]
+
+
+def test_a_part_without_its_ids_does_not_count(images: list[Path], tmp_path: Path) -> None:
+    network = Network()
+    cache(network, StudyDataset(items(images), Compose([])), tmp_path)
+    next(tmp_path.rglob("*.ids.npy")).unlink()
+    cache(network, StudyDataset(items(images), Compose([])), tmp_path)
+    assert network.encoder.calls == 4
+
+
+def test_ranks_share_the_work(images: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two ranks in turn, as the barriers let them: each looks at half, and finds all."""
+    monkeypatch.setattr(idist, "get_world_size", lambda: 2)
+    seen, found = [], None
+    for rank in (1, 0):
+        monkeypatch.setattr(idist, "get_rank", lambda rank=rank: rank)
+        dataset, network = StudyDataset(items(images), Compose([])), Network()
+        ids = image_ids(dataset.data)
+        handler = CacheFeatures(network, [dataset], transform(), folder=tmp_path)
+        with monkeypatch.context() as patch:
+            patch.setattr(FeatureFiles, "find", lambda files, ids: StoredFeatures([], np.full((len(ids), 2), -1)))
+            handler._features(network.encoder, dataset, FeatureFiles(tmp_path, "key"))
+        seen.append(network.encoder.calls)
+        found = FeatureFiles(tmp_path, "key").find(ids)
+        assert found.missing == ([0, 2] if rank == 1 else [])
+    assert seen == [1, 1]
+    assert found is not None
+    assert [float(found[index]) for index in range(3)] == [10, 20, 30]
+
+
+def test_what_half_precision_cannot_hold_is_said(images: list[Path]) -> None:
+    dataset = StudyDataset(items(images), Compose([]), unreadable="replace")
+    with pytest.raises(CxrError, match=r"3 of 3 images have no features.*not a finite number"):
+        cache(Network(1e5), dataset, None, storage="float16")
 
 
 def test_a_network_that_is_trained_sees_pixels() -> None:
