@@ -1,4 +1,4 @@
-"""MONAI data items (image, report, image_id, patient_id, study_id, view, label) from the study table or from raw files."""
+"""MONAI data items (image, report, image_id, patient_id, study_id, view, label), from the study table or raw files."""
 
 from __future__ import annotations
 
