@@ -11,7 +11,8 @@ from torch import nn
 
 from scripts.errors import CxrError
 from scripts.image.features import FeatureEncoder
-from scripts.image.weights import RANDOM, load_weights, read_weights
+from scripts.image.import_weights import has_adaptor, import_weights
+from scripts.image.weights import RANDOM
 
 Encoder = str | Mapping[str, Any] | nn.Module
 
@@ -26,8 +27,7 @@ RESNET = {
 _RESNETS = r"resnet\d+"
 DENSENETS = ("densenet121", "densenet169", "densenet201", "densenet264")
 ADAPTOR = "adaptor"  # its frozen encoder is among its options
-_FILES = (".pt", ".pth", ".safetensors")
-_IN_TASK = "encoder.body."  # where a task network keeps its encoder
+_FILES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 
 
 def build_encoder(encoder: Encoder, **options: Any) -> nn.Module:
@@ -90,27 +90,37 @@ def feature_encoder(encoder: Encoder, **options: Any) -> FeatureEncoder:
 
 
 def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
-    """Loads an encoder's weights in place, strictly, and returns it; without weights it stays random.
+    """Loads an encoder's weights in place, every tensor of it, and returns it; without weights it stays random.
 
     Args:
-        body: of a `FeatureEncoder`.
-        weights: "random" or None; or a state dict (`.pt`, `.pth`, `.safetensors`) of the body, or of a task's network,
-            whose encoder is taken; a classifier `fc` in it is left out. For a vision model of transformers also its
-            folder or hub id.
+        body: of a `FeatureEncoder`. Of an encoder with an adaptor, weights without an adaptor go into what is frozen.
+        weights: "random" or None; or a file that holds the encoder (`import_weights`): of this project (pre-trained,
+            or of a task's network) or of another. For a vision model of transformers also its folder or hub id,
+            `owner/name` or `owner/name@REVISION`.
 
     Raises:
         CxrError: there is no such file; or listing the missing, unexpected and mismatched keys.
     """
     if not weights or weights == RANDOM:
         return body
-    if hasattr(body, "from_pretrained") and Path(weights).suffix not in _FILES:
+    is_file = Path(weights).suffix in _FILES or Path(weights).is_file()
+    frozen = getattr(body, "inner", None)
+    if isinstance(frozen, FeatureEncoder) and not (is_file and has_adaptor(weights)):
+        load_body(frozen.body, weights)
+    elif is_file:
+        import_weights(body, weights)
+    elif hasattr(body, "from_pretrained"):
         from scripts.image.vision_model import load_vision_weights
 
-        return load_vision_weights(body, weights)
-    if not Path(weights).is_file():
-        raise CxrError(f"encoder_weights: no file {weights}. Pre-train first, give a state dict, or say random.")
-    in_task = any(key.startswith(_IN_TASK) for key in read_weights(weights))
-    return load_weights(body, weights, prefix=_IN_TASK if in_task else "", ignore=("fc.",))
+        load_vision_weights(body, weights)
+    else:
+        raise CxrError(f"No weights at {weights}: give the file of a state dict, or say random.")
+    return body
+
+
+def _has_adaptor(weights: str | Path) -> bool:
+    """Whether a file's encoder is an adapted one."""
+    return Path(weights).suffix in _FILES and any("adaptor." in key for key in read_weights(weights))
 
 
 def load_encoder(encoder: nn.Module, path: str | Path | None) -> nn.Module:
