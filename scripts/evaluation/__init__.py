@@ -4,10 +4,12 @@ from scripts.evaluation.classification import ClassificationReport
 from scripts.evaluation.detection import DetectionReport
 from scripts.evaluation.examples import Example
 from scripts.evaluation.headline import HEADLINES, headline, trivial_answer, unscored
+from scripts.evaluation.prompts import Prompts
 from scripts.evaluation.report import EvaluationReport
 from scripts.evaluation.segmentation import SegmentationReport
 from scripts.evaluation.shared_space import SharedSpace
 from scripts.evaluation.task_report import TaskReport, TaskScores, split_table
+from scripts.evaluation.zero_shot import zero_shot_scores
 
 __all__ = [
     "ClassificationReport",
@@ -15,6 +17,7 @@ __all__ = [
     "EvaluationReport",
     "Example",
     "HEADLINES",
+    "Prompts",
     "SegmentationReport",
     "SharedSpace",
     "TaskReport",
@@ -23,4 +26,5 @@ __all__ = [
     "split_table",
     "trivial_answer",
     "unscored",
+    "zero_shot_scores",
 ]

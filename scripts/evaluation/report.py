@@ -13,16 +13,20 @@ import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
+from numpy.typing import NDArray
 
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 from scripts.evaluation.shared_space import SharedSpace
+from scripts.evaluation.zero_shot import zero_shot_scores, zero_shot_summary
 from scripts.image.panel import PIXELS, RANDOM
 from scripts.metrics import (
+    Index,
     ProbeResult,
     collect_values,
     compare_probes,
     flatten_retrieval,
+    label_retrieval,
     latent_geometry,
     probe_cv,
     probe_split,
@@ -32,12 +36,16 @@ from scripts.output import (
     Score,
     ScoreRow,
     geometry_rows,
+    image_retrieval_rows,
+    plot_image_retrieval,
     plot_probe,
+    plot_reason,
     plot_retrieval,
     plot_spectrum,
     print_scores,
     probe_rows,
     retrieval_rows,
+    shared_space_rows,
     write_scores,
 )
 
@@ -50,16 +58,18 @@ class EvaluationReport:
 
     Prints a table, and writes `evaluation.json`, `evaluation.csv`, `evaluation.md` and `pictures/` into the folder:
     linear-probe AUROC per finding with patient-wise 95 % intervals, its paired difference to random initialisation,
-    image-report retrieval against chance, and the latent geometry. The trivial baselines (chance, 16 x 16 pixels) and
-    random initialisation stand beside the trained encoder in every table.
+    zero-shot AUROC and image-report retrieval in the shared space, retrieval of images with the same finding, and the
+    latent geometry. The trivial baselines (chance, 16 x 16 pixels) and random initialisation stand beside the trained
+    encoder in every table. A method without a shared space has the reason in place of its numbers.
 
     Args:
         folder: where the files go.
         labels: findings, in the order of the items' `label`.
         protocol: `split` fits the probe on the training patients and scores the test patients (for the data set that
             the encoder was pre-trained on); `5-fold` cross-validates by patient over all images.
-        shared_space: projects the features of one member and the reports; None for a method without one.
+        shared_space: projects the features of one member, the reports and the prompts; None leaves this part out.
         resamples: of the bootstrap.
+        index: of the retrieval by finding, `exact` or `faiss`; see `scripts.metrics.nearest`.
     """
 
     def __init__(
@@ -69,6 +79,7 @@ class EvaluationReport:
         protocol: Protocol = "split",
         shared_space: SharedSpace | None = None,
         resamples: int = 1000,
+        index: Index = "exact",
     ) -> None:
         if protocol not in ("split", "5-fold"):
             raise CxrError(f"protocol must be split or 5-fold, not {protocol!r}.")
@@ -77,6 +88,7 @@ class EvaluationReport:
         self.protocol = protocol
         self.shared_space = shared_space
         self.resamples = resamples
+        self.index = index
 
     def attach(self, engine: Engine) -> None:
         """Registers on the evaluator."""
@@ -126,12 +138,9 @@ class EvaluationReport:
                 {f"{name}: macro AUROC": p.macro.auroc for name, p in probes.items() if p.macro.auroc is not None}
             )
         if self.shared_space is not None:
-            found = self._retrieve(features)
-            if found is not None:
-                result["retrieval"] = {self.shared_space.member: found}
-                rows += retrieval_rows(result["retrieval"])
-                plot_retrieval(result["retrieval"], pictures / "retrieval.png")
-                engine.state.metrics.update(flatten_retrieval(found))
+            rows += self._in_shared_space(features, result, engine, pictures)
+        if self.labels:
+            rows += self._similar_images(features, result, pictures)
         rows += geometry_rows(result["geometry"])
         plot_spectrum({name: spectrum(value) for name, value in features.items()}, pictures / "spectrum.png")
         write_text_atomically(json.dumps(result, indent=1), self.folder / "evaluation.json")
@@ -144,7 +153,7 @@ class EvaluationReport:
         )
 
     def _probe(self, features: dict[str, torch.Tensor]) -> dict[str, ProbeResult]:
-        labels = np.stack(list(self.columns["label"])).astype(np.float64)
+        labels = self._labels()
         patients, split = self.columns["patient_id"], self.columns["split"]
         # prepare's folds also keep together patients who share an image; without them, by patient alone.
         drawn = self.columns.get("fold", ())
@@ -176,24 +185,82 @@ class EvaluationReport:
         cells = {name: Score(d["value"], d["lo"], d["hi"], f"p = {d['p']:.3f}") for name, d in least.items()}
         return [ScoreRow("macro AUROC minus best random", cells, trivial=0.0)] if cells else []
 
-    def _retrieve(self, features: dict[str, torch.Tensor]) -> dict[str, Any] | None:
-        """Retrieval among the images that pre-training has not seen and that have a report."""
-        assert self.shared_space is not None
-        reports = self.columns.get("report", np.array([]))
-        if not len(reports):
-            return None
-        told = np.array([bool(str(report).strip()) for report in reports])
-        unseen = told & (self.columns["split"] == "test") if self.protocol == "split" else told
-        if unseen.sum() < 2:
+    def _in_shared_space(
+        self, features: dict[str, torch.Tensor], result: dict[str, Any], engine: Engine, pictures: Path
+    ) -> list[ScoreRow]:
+        """Zero-shot classification and retrieval between images and reports; what there is of them."""
+        space, reports = self.shared_space, self.columns.get("report", np.array([]))
+        assert space is not None
+        result["shared_space"] = space.reason
+        if space.reason:
+            plot_reason(space.reason, pictures / "zero_shot.png", "Zero-shot classification and retrieval")
+            return shared_space_rows(space.member, space.reason)
+        rows: list[ScoreRow] = []
+        if self.labels:
+            rows += self._zero_shot(space, features[space.member], result, engine, pictures)
+        told = self._unseen() & np.array([bool(str(report).strip()) for report in reports] or [False])
+        if told.sum() < 2:
             logger.info("Fewer than two images with a report: no retrieval.")
-            return None
-        index = np.flatnonzero(unseen)
-        return self.shared_space.retrieve(
-            features[self.shared_space.member][index],
+            return rows
+        index = np.flatnonzero(told)
+        found = space.retrieve(
+            features[space.member][index],
             [str(reports[i]) for i in index],
             self.columns["patient_id"][index],
-            resamples=self.resamples,
+            self._labels()[index] if self.labels else None,
+            self.labels,
+            self.index,
+            self.resamples,
         )
+        result["retrieval"] = {space.member: found}
+        plot_retrieval(result["retrieval"], pictures / "retrieval.png")
+        engine.state.metrics.update(flatten_retrieval(found))
+        return rows + retrieval_rows(result["retrieval"])
+
+    def _zero_shot(
+        self, space: SharedSpace, features: torch.Tensor, result: dict[str, Any], engine: Engine, pictures: Path
+    ) -> list[ScoreRow]:
+        """Zero-shot classification of the images that the probes are scored on."""
+        place = np.flatnonzero(self._unseen())
+        try:
+            probabilities = space.zero_shot(features[place], self.labels)
+        except CxrError as error:  # the prompts cannot be read; the rest of the evaluation needs no language model
+            logger.warning("No zero-shot classification: %s", error)
+            return [ScoreRow("zero-shot AUROC macro", {space.member: Score(None, note="no language model at hand")})]
+        scored = zero_shot_scores(
+            probabilities, self._labels()[place], self.labels, self.columns["patient_id"][place], self.resamples
+        )
+        result["zero_shot"] = {space.member: zero_shot_summary(scored)}
+        beside = {"zero-shot": scored.to_dict(), "linear probe": result["probe"][space.member]}
+        plot_probe(beside, pictures / "zero_shot.png", "Zero-shot AUROC with 95 % intervals, beside the linear probe")
+        if scored.macro.auroc is not None:
+            engine.state.metrics[f"{space.member}: zero-shot macro AUROC"] = scored.macro.auroc
+        return probe_rows({space.member: scored.to_dict()}, "zero-shot ")
+
+    def _similar_images(
+        self, features: dict[str, torch.Tensor], result: dict[str, Any], pictures: Path
+    ) -> list[ScoreRow]:
+        """Retrieval of images with the same finding, in the features of each member."""
+        place = np.flatnonzero(self._unseen())
+        labels, patients = self._labels()[place], self.columns["patient_id"][place]
+        found = {
+            name: label_retrieval(
+                value[place], value[place], labels, self.labels, patients, index=self.index, resamples=self.resamples
+            )
+            for name, value in features.items()
+        }
+        result["image_retrieval"] = found
+        if not any("reason" in one for one in found.values()):
+            plot_image_retrieval(found, pictures / "image_retrieval.png")
+        return image_retrieval_rows(found)
+
+    def _unseen(self) -> NDArray[np.bool_]:
+        """The images that pre-training and probes have not learnt from: with `5-fold`, another data set, all."""
+        split = self.columns["split"]
+        return split == "test" if self.protocol == "split" else np.ones(len(split), dtype=bool)
+
+    def _labels(self) -> NDArray[np.float64]:
+        return np.stack(list(self.columns["label"])).astype(np.float64)
 
 
 def merge_random(row: ScoreRow) -> ScoreRow:

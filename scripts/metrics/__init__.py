@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from scripts.metrics.bootstrap import (
     Difference,
+    Groups,
     Interval,
     auroc,
     paired_difference,
@@ -53,6 +54,7 @@ from scripts.metrics.geometry import (
 )
 from scripts.metrics.hausdorff import hausdorff95
 from scripts.metrics.ignite_metrics import EpochFeatures, LatentGeometry, Retrieval
+from scripts.metrics.label_retrieval import label_retrieval
 from scripts.metrics.linear_probe import (
     ProbeResult,
     ProbeRow,
@@ -60,6 +62,7 @@ from scripts.metrics.linear_probe import (
     probe_cv,
     probe_split,
 )
+from scripts.metrics.nearest import Index, nearest
 from scripts.metrics.retrieval import flatten_retrieval, retrieval
 from scripts.metrics.segmentation import mask_counts, per_image_dice, weighted_macro_dice, weighted_positives_dice
 from scripts.metrics.segmentation_scores import SegmentationScores
@@ -75,6 +78,8 @@ __all__ = [
     "Difference",
     "EpochFeatures",
     "Froc",
+    "Groups",
+    "Index",
     "Interval",
     "LatentGeometry",
     "MACRO",
@@ -102,10 +107,12 @@ __all__ = [
     "flatten_retrieval",
     "froc_curve",
     "hausdorff95",
+    "label_retrieval",
     "latent_geometry",
     "mask_counts",
     "match_boxes",
     "mean_offdiag_correlation",
+    "nearest",
     "paired_difference",
     "patient_weights",
     "per_image_dice",

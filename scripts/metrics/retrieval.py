@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from scripts.errors import CxrError
-from scripts.metrics.bootstrap import Groups, patient_weights, percentile_interval, weighted_mean
+from scripts.metrics.bootstrap import Floats, Groups, patient_weights, percentile_interval, weighted_mean
 
 CHUNK = 1024  # queries ranked at once, so that memory grows with n and not with n squared
 
@@ -77,7 +77,7 @@ def flatten_retrieval(result: dict[str, Any]) -> dict[str, float]:
 
 
 def _direction(
-    query: Tensor, gallery: Tensor, key: NDArray[Any], ks: list[int], weights: NDArray[np.float64] | None, seed: int
+    query: Tensor, gallery: Tensor, key: NDArray[Any], ks: list[int], weights: Floats | None, seed: int
 ) -> dict[str, dict[str, float]]:
     shuffled = np.random.default_rng(seed).permutation(len(gallery))
     hits_at: dict[int, list[NDArray[Any]]] = {k: [] for k in ks}
@@ -91,18 +91,15 @@ def _direction(
             hits_at[k].append(best[:, :k].sum(axis=1))
     rank = np.concatenate(first)
     hits = {k: np.concatenate(parts) for k, parts in hits_at.items()}
-    found = _chance_of_first_hit_by(np.bincount(key)[key], len(gallery))
+    found = chance_of_hit(np.bincount(key)[key], len(gallery))
     exactly = np.diff(found, prepend=0.0)
 
     scores: dict[str, dict[str, float]] = {}
     for k in ks:
-        scores[f"p_at_{k}"] = _score(hits[k] / k, float((np.bincount(key)[key] / len(gallery)).mean()), weights)
-        scores[f"r_at_{k}"] = _score(hits[k] > 0, float(found[k - 1]), weights)
-    scores["mrr"] = _score(1 / rank, float((exactly / np.arange(1, len(found) + 1)).sum()), weights)
-    scores["median_rank"] = {
-        "value": float(np.median(rank)),
-        "chance": float(np.searchsorted(found, 0.5 - 1e-12) + 1),
-    }
+        scores[f"p_at_{k}"] = mean_score(hits[k] / k, float((np.bincount(key)[key] / len(gallery)).mean()), weights)
+        scores[f"r_at_{k}"] = mean_score(hits[k] > 0, float(found[k - 1]), weights)
+    scores["mrr"] = mean_score(1 / rank, float((exactly / np.arange(1, len(found) + 1)).sum()), weights)
+    scores["median_rank"] = median_score(rank, found, weights)
     return scores
 
 
@@ -118,12 +115,35 @@ def _first_hit(similarity: Tensor, hit: Tensor) -> Tensor:
     return 1 + (similarity > best).sum(dim=1) + (equal & (place < first)).sum(dim=1)
 
 
-def _score(values: NDArray[Any], chance: float, weights: NDArray[np.float64] | None) -> dict[str, float]:
+def mean_score(values: NDArray[Any], chance: float, weights: Floats | None) -> dict[str, float]:
+    """Mean over the queries, beside its chance level; with an interval where there are `weights` `[B, q]`."""
     entry = {"value": float(values.mean()), "chance": chance}
     return entry if weights is None else entry | percentile_interval(weighted_mean(values, weights))._asdict()
 
 
-def _chance_of_first_hit_by(relevant: NDArray[Any], n: int) -> NDArray[np.float64]:
+def median_score(rank: NDArray[Any], found: Floats, weights: Floats | None) -> dict[str, float]:
+    """Median rank of the first hit, likewise; chance is the first rank by which half of the queries have theirs.
+
+    Args:
+        rank: `[q]`.
+        found: `[n]` of `chance_of_hit`.
+        weights: `[B, q]`.
+    """
+    entry = {"value": float(np.median(rank)), "chance": float(np.searchsorted(found, 0.5 - 1e-12) + 1)}
+    return entry if weights is None else entry | percentile_interval(weighted_median(rank, weights))._asdict()
+
+
+def weighted_median(values: NDArray[Any], weights: Floats) -> Floats:
+    """`[B]` median of `values` `[n]` in each draw of `weights` `[B, n]`; NaN where a draw has no weight."""
+    order = np.argsort(values, kind="stable")
+    ordered, total = np.asarray(values, dtype=np.float64)[order], np.cumsum(weights[:, order], axis=1)
+    half = total[:, -1:] / 2
+    # The mean of the two middle ones, which are one where the count is odd.
+    low, high = (np.minimum(side.sum(axis=1), len(ordered) - 1) for side in (total < half, total <= half))
+    return np.where(half[:, 0] > 0, (ordered[low] + ordered[high]) / 2, np.nan)
+
+
+def chance_of_hit(relevant: NDArray[Any], n: int) -> Floats:
     """`[n]` probability that a random ranking of n items has a hit among the first k = 1 … n, mean over the queries.
 
     A query with r relevant items misses the first k with probability C(n - r, k) / C(n, k).

@@ -18,15 +18,17 @@ from scripts.output.predictions_boxes import BoxWriter
 from scripts.output.predictions_masks import MaskWriter
 from scripts.output.predictions_scores import ScoreWriter
 from scripts.output.reliability import plot_reliability
-from scripts.output.score_figures import plot_probe, plot_retrieval
+from scripts.output.score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
 from scripts.output.tables import (
     Score,
     ScoreRow,
     geometry_rows,
+    image_retrieval_rows,
     print_scores,
     probe_rows,
     retrieval_rows,
     scores_frame,
+    shared_space_rows,
     write_scores,
 )
 
@@ -46,15 +48,18 @@ __all__ = [
     "box_panel",
     "geometry_rows",
     "grad_cam",
+    "image_retrieval_rows",
     "mask_panel",
     "plot_dice_by_size",
     "plot_froc",
     "plot_geometry",
     "plot_geometry_comparison",
     "plot_heat_maps",
+    "plot_image_retrieval",
     "plot_learning_curves",
     "plot_montage",
     "plot_probe",
+    "plot_reason",
     "plot_reliability",
     "plot_retrieval",
     "plot_roc_pr",
@@ -65,6 +70,7 @@ __all__ = [
     "read_embeddings",
     "retrieval_rows",
     "scores_frame",
+    "shared_space_rows",
     "write_html",
     "write_scores",
 ]

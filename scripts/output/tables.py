@@ -16,13 +16,20 @@ from scripts.errors import CxrError
 
 Results = Mapping[str, Mapping[str, Any]]
 RETRIEVAL = {
-    "p_at_1": "P@1",
-    "p_at_5": "P@5",
+    "r_at_1": "R@1",
     "r_at_5": "R@5",
     "r_at_10": "R@10",
+    "p_at_1": "P@1",
+    "p_at_5": "P@5",
+    "p_at_10": "P@10",
     "mrr": "mean reciprocal rank",
     "median_rank": "median rank",
 }
+# Scores whose hits have the query's finding, in another patient, and not its own report.
+FINDING = {f"finding_{score}": f"{label} same finding" for score, label in RETRIEVAL.items()}
+WAYS = {"image_to_report": "image→report", "report_to_image": "report→image"}
+PAIRS = ("r_at_1", "r_at_5", "r_at_10", "median_rank", "finding_p_at_5", "finding_p_at_10")
+IMAGES = ("r_at_1", "r_at_5", "r_at_10", "p_at_5", "p_at_10", "median_rank")
 GEOMETRY = {
     "effective_rank": "effective rank",
     "uniformity": "uniformity",
@@ -62,27 +69,53 @@ class ScoreRow:
     trivial: float | None = None
 
 
-def probe_rows(results: Results) -> list[ScoreRow]:
-    """Rows of `{method: ProbeResult.to_dict()}` on the same classes: AUROC of each class, then the macro average."""
+def probe_rows(results: Results, before: str = "") -> list[ScoreRow]:
+    """Rows of `{method: ProbeResult.to_dict()}` on the same classes: AUROC of each class, then the macro average.
+
+    `before` stands before each row's name, as "zero-shot ".
+    """
     tables = {method: [*result["rows"], result["macro"]] for method, result in results.items()}
     rows = []
     for i, first in enumerate(next(iter(tables.values()))):
         cells = {m: Score(t[i]["auroc"], t[i]["lo"], t[i]["hi"], t[i]["reason"]) for m, t in tables.items()}
         positives = "" if first["name"] == "macro" else f" ({first['positives']} of {first['n']})"
-        rows.append(ScoreRow(f"AUROC {first['name']}{positives}", cells, trivial=0.5))
+        rows.append(ScoreRow(f"{before}AUROC {first['name']}{positives}", cells, trivial=0.5))
     return rows
 
 
-def retrieval_rows(results: Results, scores: Sequence[str] = ("p_at_1", "p_at_5", "median_rank")) -> list[ScoreRow]:
+def retrieval_rows(results: Results, scores: Sequence[str] = PAIRS) -> list[ScoreRow]:
     """Rows of `{method: retrieval(...)}` on the same pairs, in both directions, beside exact chance."""
+    return [
+        row
+        for way, label in WAYS.items()
+        for row in _ranked_rows({method: result[way] for method, result in results.items()}, scores, label)
+    ]
+
+
+def image_retrieval_rows(results: Results, scores: Sequence[str] = IMAGES) -> list[ScoreRow]:
+    """Rows of `{method: label_retrieval(...)}` of images among images, or the reason why there are none."""
+    reasons = {method: Score(None, note=result["reason"]) for method, result in results.items() if "reason" in result}
+    if reasons:
+        return [ScoreRow("same finding image→image", reasons)]
+    return _ranked_rows(results, scores, "same finding image→image")
+
+
+def shared_space_rows(member: str, reason: str) -> list[ScoreRow]:
+    """What stands where a method without a shared space has no zero-shot classification and no retrieval."""
+    return [
+        ScoreRow(name, {member: Score(None, note=reason)})
+        for name in ("zero-shot AUROC macro", *(f"retrieval {way}" for way in WAYS.values()))
+    ]
+
+
+def _ranked_rows(results: Results, scores: Sequence[str], label: str) -> list[ScoreRow]:
     rows = []
-    for way, label in (("image_to_report", "image→report"), ("report_to_image", "report→image")):
-        for score in scores:
-            found = {method: result[way][score] for method, result in results.items() if score in result[way]}
-            cells = {method: Score(cell["value"], cell.get("lo"), cell.get("hi")) for method, cell in found.items()}
-            if found:
-                chance = next(iter(found.values()))["chance"]
-                rows.append(ScoreRow(f"{RETRIEVAL.get(score, score)} {label}", cells, trivial=chance))
+    for score in scores:
+        found = {method: result[score] for method, result in results.items() if score in result}
+        cells = {method: Score(cell["value"], cell.get("lo"), cell.get("hi")) for method, cell in found.items()}
+        if found:
+            name = (RETRIEVAL | FINDING).get(score, score)
+            rows.append(ScoreRow(f"{name} {label}", cells, trivial=next(iter(found.values()))["chance"]))
     return rows
 
 

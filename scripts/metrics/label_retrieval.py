@@ -1,0 +1,140 @@
+"""Retrieval by finding: does what is most similar to an image show the same finding, in another patient?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from scripts.errors import CxrError
+from scripts.metrics.bootstrap import Floats, Groups, patient_weights, percentile_interval, weighted_mean
+from scripts.metrics.classification import mean_over_classes
+from scripts.metrics.nearest import NOBODY, Index, Places, nearest
+from scripts.metrics.retrieval import chance_of_hit, median_score
+
+DEPTH = 1000  # of the lists; a first hit behind them counts as infinitely far, which leaves most medians as they are
+
+
+class _Queries(NamedTuple):
+    """The images with one finding, as queries."""
+
+    place: NDArray[np.int64]  # [q] of the image
+    hits: NDArray[np.bool_]  # [q, depth]
+    relevant: NDArray[np.int64]  # [q] images of other patients with the finding
+    candidates: NDArray[np.int64]  # [q] images of other patients about which it is known
+
+
+def label_retrieval(
+    query: Tensor,
+    gallery: Tensor,
+    labels: ArrayLike,
+    names: Sequence[str],
+    patients: Groups,
+    *,
+    ks: Sequence[int] = (1, 5, 10),
+    index: Index = "exact",
+    resamples: int = 1000,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Rank the other patients' items for each image with a finding; a hit has the same finding.
+
+    Each finding is scored by itself, among the items about which it is known, and then the findings are averaged: in a
+    set where most images share a frequent finding, one pooled score would be that finding's prevalence.
+
+    Args:
+        query: `[n, d]` features or projections of n images.
+        gallery: `[n, d]` of what is ranked: the same images, or their reports' projections in the same order.
+        labels: `[n, c]` of 1, 0, and NaN or -1 (left out).
+        names: `[c]` findings.
+        patients: `[n]`; nothing of the query's own patient is ranked.
+        ks: cut-offs; those above the number of candidates are left out.
+        index: see `nearest`.
+        resamples: draws of patients (as queries) for the 95 % intervals.
+        seed: of ties and draws.
+
+    Returns:
+        {"queries", "p_at_k", "r_at_k", "median_rank": {"value", "chance", "lo", "hi"}, "findings": {name: {"queries",
+        "p_at_k", …} or {"reason"}}}: share of hits among the first k; share of queries with a hit among them; rank of
+        the first hit, over the queries of all findings. Chance is exact. Without a finding that two patients share,
+        {"reason", "findings"} alone.
+    """
+    truth = np.asarray(labels, dtype=np.float64)
+    truth = np.where(truth == -1, np.nan, truth)
+    if not len(query) == len(gallery) == len(truth) == len(patients):
+        raise CxrError(
+            f"Retrieval by finding got {len(query)} queries, {len(gallery)} items, {len(truth)} rows of labels and "
+            f"{len(patients)} patients: they must pair up."
+        )
+    codes = np.unique(np.asarray(patients).astype(str), return_inverse=True)[1]
+    lists: dict[bytes, Places] = {}  # findings that are known of the same images share their lists
+    found: dict[str, _Queries] = {}
+    result: dict[str, Any] = {"findings": {}}
+    for i, name in enumerate(names):
+        if len(np.unique(codes[truth[:, i] == 1])) < 2:
+            result["findings"][name] = {"queries": 0, "reason": "no two patients have it"}
+            continue
+        known = np.flatnonzero(~np.isnan(truth[:, i]))
+        key = known.tobytes()
+        if key not in lists:
+            part = codes[known]
+            lists[key] = nearest(
+                query[known], gallery[known], DEPTH, query_groups=part, gallery_groups=part, index=index, seed=seed
+            )
+        found[name] = _queries(truth[known, i] == 1, codes[known], lists[key], known)
+    if not found:
+        return result | {"queries": 0, "reason": "no finding that two patients have"}
+    cutoffs = [k for k in ks if k <= min(one.candidates.min() for one in found.values())]
+    weights = patient_weights(codes, resamples, seed)
+    for name, one in found.items():
+        result["findings"][name] = {"queries": len(one.place)} | _scores([one], cutoffs, weights)
+    result["queries"] = sum(len(one.place) for one in found.values())
+    return result | _scores(list(found.values()), cutoffs, weights)
+
+
+def _queries(positive: NDArray[np.bool_], codes: NDArray[Any], lists: Places, known: NDArray[np.int64]) -> _Queries:
+    rows = np.flatnonzero(positive)
+    own = np.bincount(codes)[codes[rows]]
+    own_positive = np.bincount(codes, weights=positive)[codes[rows]].astype(np.int64)
+    hits = positive[lists[rows]] & (lists[rows] != NOBODY)
+    return _Queries(known[rows], hits, positive.sum() - own_positive, len(codes) - own)
+
+
+def _scores(findings: list[_Queries], ks: list[int], weights: Floats) -> dict[str, dict[str, float]]:
+    """Means over the findings of each one's mean over its queries; the median is that of all queries together."""
+    depth = max(one.hits.shape[1] for one in findings)
+    found = [_chance(one, depth) for one in findings]
+    scores = {}
+    for k in ks:
+        precision = [one.hits[:, :k].mean(axis=1) for one in findings]
+        share = [float((one.relevant / one.candidates).mean()) for one in findings]
+        scores[f"p_at_{k}"] = _macro(findings, precision, share, weights)
+        reached = [np.asarray(one.hits[:, :k].any(axis=1)) for one in findings]
+        scores[f"r_at_{k}"] = _macro(findings, reached, [float(curve[k - 1]) for curve in found], weights)
+    rank = np.concatenate([np.where(q.hits.any(axis=1), q.hits.argmax(axis=1) + 1.0, np.inf) for q in findings])
+    together = np.average(found, axis=0, weights=[len(one.place) for one in findings])
+    median = median_score(rank, together, weights[:, np.concatenate([one.place for one in findings])])
+    if all(np.isfinite(value) for value in median.values()):
+        scores["median_rank"] = median
+    return scores
+
+
+def _macro(
+    findings: list[_Queries], values: list[NDArray[Any]], chance: Sequence[float], weights: Floats
+) -> dict[str, float]:
+    draws = [weighted_mean(value, weights[:, one.place]) for value, one in zip(values, findings, strict=True)]
+    interval = percentile_interval(mean_over_classes(draws))
+    value = float(np.mean([value.mean() for value in values]))
+    return {"value": value, "chance": float(np.mean(chance)), **interval._asdict()}
+
+
+def _chance(queries: _Queries, depth: int) -> Floats:
+    """`[depth]` probability of a hit among the first k of a random ranking, mean over the queries."""
+    total = np.zeros(depth)
+    for n in np.unique(queries.candidates):
+        some = queries.relevant[queries.candidates == n]
+        curve = chance_of_hit(some, int(n))[:depth]
+        total += len(some) * np.pad(curve, (0, depth - len(curve)), constant_values=1.0)
+    return total / len(queries.place)
