@@ -1,5 +1,6 @@
 """Pre-training methods: one file a method, holding its module and its loss."""
 
+from scripts.pretraining.adaptor import Adaptor
 from scripts.pretraining.dual_encoder import DualEncoder
 from scripts.pretraining.infonce import ConVirt, InfoNCELoss
 from scripts.pretraining.mflag import MFlag, MFlagLoss
@@ -8,6 +9,7 @@ from scripts.pretraining.siglip import SigLip, SigLipLoss
 from scripts.pretraining.supervised import Supervised, SupervisedLoss
 
 __all__ = [
+    "Adaptor",
     "ConVirt",
     "DualEncoder",
     "InfoNCELoss",
