@@ -6,6 +6,7 @@ from scripts.engine.best import KeepBest
 from scripts.engine.boxes_batch import PrepareBoxes
 from scripts.engine.cache import CacheFeatures
 from scripts.engine.clip import ClipGradients
+from scripts.engine.collapse import WatchCollapse
 from scripts.engine.cost import MeasureCost
 from scripts.engine.distribute import distribute
 from scripts.engine.embed import EmbedReports
@@ -33,6 +34,7 @@ __all__ = [
     "StartFromPrevalence",
     "TrackEvaluation",
     "Tracking",
+    "WatchCollapse",
     "distribute",
     "start_workflow",
 ]

@@ -31,6 +31,7 @@ from scripts.metrics.class_scores import (
 )
 from scripts.metrics.classification import Mode, weighted_auprc, weighted_macro_auroc, weighted_sensitivity_at
 from scripts.metrics.classification_ignite import ClassificationScores, ValidationLoss
+from scripts.metrics.collapse import first_collapse, why_collapsed
 from scripts.metrics.collect import collect_values
 from scripts.metrics.detection import (
     MAP_40_75,
@@ -103,6 +104,7 @@ __all__ = [
     "compare_probes",
     "detection_rows",
     "effective_rank",
+    "first_collapse",
     "fit_temperature",
     "flatten_retrieval",
     "froc_curve",
@@ -141,5 +143,6 @@ __all__ = [
     "weighted_positives_dice",
     "weighted_sensitivity",
     "weighted_sensitivity_at",
+    "why_collapsed",
     "with_templates",
 ]

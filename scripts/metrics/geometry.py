@@ -8,6 +8,8 @@ from torch.nn.functional import normalize
 
 from scripts.errors import CxrError
 
+GROUP = 64  # images of one rank share: what the smallest usual validation sets have
+GROUPS = 16
 PAIRWISE_ROWS = 2048  # pairs grow with the square: evenly spaced rows keep uniformity a fraction of a second on any set
 
 
@@ -35,6 +37,27 @@ def effective_rank(singular_values: Tensor) -> float:
     share = singular_values[singular_values > 0]
     share = share / share.sum()
     return float(torch.exp(-(share * share.log()).sum()))
+
+
+def rank_share(features: Tensor) -> float:
+    """Effective rank of 64 images as a share of the most that 64 images could have, min(63, d).
+
+    The effective rank itself grows with the number of images, and its share of min(n - 1, d) falls; this is the mean
+    over up to 16 groups of 64, and so the same for a hundred images and for a hundred thousand. Fewer than 64 are one
+    group.
+
+    Args:
+        features: `[n, d]`.
+    """
+    rows = _checked(features)
+    groups = max(1, len(rows) // GROUP)
+    found = [rows[first::groups][:GROUP] for first in range(min(groups, GROUPS))]
+    return sum(effective_rank(spectrum(group)) / effective_rank_limit(group) for group in found) / len(found)
+
+
+def effective_rank_limit(features: Tensor) -> int:
+    """The most that the effective rank of `[n, d]` features can be: min(n - 1, d), since they are centred."""
+    return min(len(features) - 1, features.shape[1])
 
 
 def mean_offdiag_correlation(features: Tensor) -> float:
@@ -76,19 +99,28 @@ def alignment(a: Tensor, b: Tensor) -> float:
     return float((normalize(_checked(a), dim=1) - normalize(_checked(b), dim=1)).square().sum(dim=1).mean())
 
 
-def latent_geometry(features: Tensor) -> dict[str, float]:
+def latent_geometry(features: Tensor, singular_values: Tensor | None = None) -> dict[str, float]:
     """The numbers that tell a healthy latent space from a collapsed one.
 
     Args:
         features: `[n, d]` of n >= 2 images.
+        singular_values: their `spectrum`, where it is known already.
 
     Returns:
-        effective_rank (Roy & Vetterli 2007, singular values of the centred features; at most min(n - 1, d)),
-        feature_std (mean over dimensions of the standard deviation over images), mean_offdiag_correlation (absolute),
-        uniformity (Wang & Isola 2020).
+        effective_rank (Roy & Vetterli 2007, singular values of the centred features), effective_rank_limit (the most
+        that it can be, min(n - 1, d)), rank_share (of 64 images), top_variance (share of the first direction in the
+        variance), dimensions_90 (directions that hold 90 % of the variance), feature_std (mean over dimensions of the
+        standard deviation over images), mean_offdiag_correlation (absolute), uniformity (Wang & Isola 2020).
+        Features that are all the same have effective_rank 1, top_variance 1 and dimensions_90 0.
     """
+    values = spectrum(features) if singular_values is None else singular_values
+    share = values.square() / values.square().sum() if values[0] > 0 else values
     return {
-        "effective_rank": effective_rank(spectrum(features)),
+        "effective_rank": effective_rank(values),
+        "effective_rank_limit": float(effective_rank_limit(features)),
+        "rank_share": rank_share(features),
+        "top_variance": float(share[0]) if values[0] > 0 else 1.0,
+        "dimensions_90": float(1 + (share.cumsum(0) < 0.9).sum()) if values[0] > 0 else 0.0,
         "feature_std": float(_checked(features).std(dim=0, correction=0).mean()),
         "mean_offdiag_correlation": mean_offdiag_correlation(features),
         "uniformity": uniformity(features),

@@ -28,10 +28,14 @@ class EpochFeatures(Metric):
         main: the score that stands under the metric's name.
         features: keys of `engine.state.output["pred"]` to keep; with none, `pred` itself is the features.
         texts: keys of `engine.state.batch` to keep.
+        optional: further keys of `pred`, for scores of those networks that give them.
     """
 
-    def __init__(self, main: str, features: Sequence[str], texts: Sequence[str] = ()) -> None:
-        self.main, self.features, self.texts = main, tuple(features), tuple(texts)
+    def __init__(
+        self, main: str, features: Sequence[str], texts: Sequence[str] = (), optional: Sequence[str] = ()
+    ) -> None:
+        self.main, self.texts, self.optional = main, tuple(texts), tuple(optional)
+        self.features = (*features, *optional)
         super().__init__()
 
     def reset(self) -> None:
@@ -49,6 +53,8 @@ class EpochFeatures(Metric):
         result, batch = output
         for key in self.features:
             value = collect_values(result, "pred", key)
+            if value is None and key in self.optional:
+                continue
             if value is None:
                 raise CxrError(
                     f"{type(self).__name__}: the network's output has no '{key}'; its forward must return it."
@@ -69,7 +75,8 @@ class EpochFeatures(Metric):
         ranks = [rank for rank in idist.all_gather(local) if len(rank[self.features[0]])]  # type: ignore[union-attr]
         if not ranks:
             raise CxrError(f"{type(self).__name__} saw no image: the validation list is empty.")
-        epoch: dict[str, Any] = {key: torch.cat([rank[key] for rank in ranks]) for key in self.features}
+        given = [key for key in self.features if len(ranks[0][key])]
+        epoch: dict[str, Any] = {key: torch.cat([rank[key] for rank in ranks]) for key in given}
         epoch |= {key: [text for rank in ranks for text in rank[key]] for key in (*self.texts, "image_id")}
         return self.score(_without_repeats(epoch))
 
@@ -86,7 +93,7 @@ class EpochFeatures(Metric):
 
 
 class LatentGeometry(EpochFeatures):
-    """Effective rank, spread, redundancy and uniformity of the image features, each epoch.
+    """Effective rank, spectrum, spread, redundancy and uniformity of the image features, each epoch, for any method.
 
     `singular_values` holds the last epoch's spectrum for the picture. Where the network also gives both projections,
     `alignment` (Wang & Isola 2020) is added.
@@ -94,7 +101,7 @@ class LatentGeometry(EpochFeatures):
     Args:
         main: the score under the metric's own name.
         key: features in `engine.state.output["pred"]`.
-        projections: image and text projections to align; None = leave out.
+        projections: image and text projections to align, where the network gives them; None = leave out.
     """
 
     def __init__(
@@ -105,14 +112,14 @@ class LatentGeometry(EpochFeatures):
     ) -> None:
         self.key, self.projections = key, projections
         self.singular_values: Tensor | None = None
-        super().__init__(main, (key, *(projections or ())))
+        super().__init__(main, (key,), optional=projections or ())
 
     def score(self, epoch: dict[str, Any]) -> dict[str, float]:
         self.singular_values = spectrum(epoch[self.key])
-        scores = latent_geometry(epoch[self.key])
-        return (
-            scores | {"alignment": alignment(*(epoch[key] for key in self.projections))} if self.projections else scores
-        )
+        scores = latent_geometry(epoch[self.key], self.singular_values)
+        if self.projections is not None and all(key in epoch for key in self.projections):
+            scores["alignment"] = alignment(*(epoch[key] for key in self.projections))
+        return scores
 
 
 class Retrieval(EpochFeatures):

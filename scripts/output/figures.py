@@ -17,6 +17,9 @@ from scripts.output.style import MARKERS, QUIET, add_axes, color, new_figure, sa
 Row = Mapping[str, float]
 GEOMETRY = {
     "effective_rank": "Effective rank (dimensions in use)",
+    "rank_share": "Rank share (of what 64 images allow)",
+    "top_variance": "Variance share of the first direction",
+    "dimensions_90": "Directions with 90 % of the variance",
     "uniformity": "Uniformity (log; lower = more spread)",
     "mean_offdiag_correlation": "Mean |correlation| of features",
     "feature_std": "Feature std (feature units)",

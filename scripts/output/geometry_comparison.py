@@ -14,6 +14,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from scripts.errors import CxrError
+from scripts.metrics.collapse import first_collapse
 from scripts.output.figures import GEOMETRY, Row, draw_spectrum, log_scale_if_wide
 from scripts.output.style import MARKERS, add_axes, color, new_figure, save, styled
 
@@ -101,11 +102,6 @@ def _draw_method(axes: Axes, rows: Sequence[Row], name: str, index: int) -> None
     if first is not None and first in epochs:
         at = float(values[epochs == first, 0][0])
         axes.plot(first, at, marker="X", markersize=8, color="black", markeredgecolor="white", zorder=4)
-
-
-def first_collapse(rows: Sequence[Row]) -> float | None:
-    """First epoch whose row says `val_collapsed`, of any seed."""
-    return min((row["epoch"] for row in rows if row.get("val_collapsed", 0) > 0), default=None)
 
 
 def _label(method: str, rows: Sequence[Row]) -> str:
