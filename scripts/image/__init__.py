@@ -3,6 +3,7 @@
 from scripts.image.build import build_encoder, encoder_config, feature_encoder, load_body, load_encoder
 from scripts.image.card import check_card, fold_note, read_card, trained_settings
 from scripts.image.features import FeatureEncoder
+from scripts.image.import_weights import ImportReport, import_weights
 from scripts.image.panel import EncoderPanel, PixelGrid
 from scripts.image.pooled import PooledEncoder
 from scripts.image.weights import RANDOM, LoadWeights, load_weights, read_weights
@@ -14,6 +15,7 @@ __all__ = [
     "trained_settings",
     "EncoderPanel",
     "FeatureEncoder",
+    "ImportReport",
     "LoadWeights",
     "PixelGrid",
     "PooledEncoder",
@@ -21,6 +23,7 @@ __all__ = [
     "encoder_config",
     "feature_encoder",
     "fold_note",
+    "import_weights",
     "load_body",
     "load_encoder",
     "load_weights",

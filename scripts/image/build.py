@@ -118,11 +118,6 @@ def load_body(body: nn.Module, weights: str | Path | None) -> nn.Module:
     return body
 
 
-def _has_adaptor(weights: str | Path) -> bool:
-    """Whether a file's encoder is an adapted one."""
-    return Path(weights).suffix in _FILES and any("adaptor." in key for key in read_weights(weights))
-
-
 def load_encoder(encoder: nn.Module, path: str | Path | None) -> nn.Module:
     """`load_body` for what a config calls `network_def`: a stock ResNet, or a `PooledEncoder`; changed in place, and
     returned.

@@ -56,18 +56,17 @@ class DenseNetEncoder(FeatureEncoder):
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """See `FeatureEncoder`; five maps."""
-        parts = self.body.features
         if self.grey:
             image = image[:, :1]
+        parts = self.body.features  # TorchScript calls no module that it finds in a tuple or behind a second name
         stem = parts.relu0(parts.norm0(parts.conv0(image)))
-        down1, down2, down3 = parts.transition1, parts.transition2, parts.transition3
-        first = down1.relu(down1.norm(parts.denseblock1(parts.pool0(stem))))
-        reduced = down1.pool(down1.conv(first))
-        second = down2.relu(down2.norm(parts.denseblock2(reduced)))
-        reduced = down2.pool(down2.conv(second))
-        third = down3.relu(down3.norm(parts.denseblock3(reduced)))
-        last = parts.norm5(parts.denseblock4(down3.pool(down3.conv(third))))
-        return [stem, first, second, third, F.relu(last)]
+        first = parts.transition1.relu(parts.transition1.norm(parts.denseblock1(parts.pool0(stem))))
+        below = parts.transition1.pool(parts.transition1.conv(first))
+        second = parts.transition2.relu(parts.transition2.norm(parts.denseblock2(below)))
+        below = parts.transition2.pool(parts.transition2.conv(second))
+        third = parts.transition3.relu(parts.transition3.norm(parts.denseblock3(below)))
+        below = parts.transition3.pool(parts.transition3.conv(third))
+        return [stem, first, second, third, F.relu(parts.norm5(parts.denseblock4(below)))]
 
     @torch.jit.export
     def pooled(self, image: torch.Tensor) -> torch.Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,19 +19,35 @@ from scripts.image.card import check_card
 RANDOM = "random"
 
 
-def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
-    """State dict of a `.pt`/`.pth` file (read with `weights_only=True`) or a `.safetensors` file, on the CPU.
+def read_file(path: str | Path) -> Any:
+    """Content of a file of weights, on the CPU: a `.safetensors` file's tensors, or whatever plain containers of
+    tensors, numbers and texts torch saved (read with `weights_only=True`).
 
     Raises:
-        CxrError: there is no such file, it holds more than tensors, or it is not a state dict.
+        CxrError: there is no such file, or it holds other objects.
     """
     path = Path(path)
     if not path.is_file():
         raise CxrError(f"No weights at {path}. Train first, or give the path of a state dict.")
     try:
-        values = load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise CxrError(
+            f"{path} is not a file of plain tensors, and reading other objects can run code. If you trust who made it: "
+            f"python -c \"import torch; torch.save(torch.load('{path.name}', 'cpu', weights_only=False)['state_dict'], "
+            "'plain.pt')\""
+        ) from error
     except Exception as error:
         raise CxrError(f"{path} is not a file of plain tensors ({str(error).splitlines()[0][:150]}).") from error
+
+
+def read_weights(path: str | Path) -> dict[str, torch.Tensor]:
+    """State dict of a `.pt`/`.pth` file or a `.safetensors` file, on the CPU.
+
+    Raises:
+        CxrError: see `read_file`; or it is not a state dict.
+    """
+    values = read_file(path)
     if not isinstance(values, Mapping) or not all(isinstance(value, torch.Tensor) for value in values.values()):
         keys = ", ".join(map(str, list(values)[:5])) if isinstance(values, Mapping) else type(values).__name__
         raise CxrError(f"{path} is not a raw state dict (it holds {keys}). Save the network's state_dict() alone.")
@@ -54,27 +71,28 @@ def load_weights(
     """
     weights = {key.removeprefix(prefix): value for key, value in read_weights(path).items() if key.startswith(prefix)}
     weights = {key: value for key, value in weights.items() if not key.startswith(tuple(ignore))}
-    own = network.state_dict()
+    if found := differences({key: value.shape for key, value in network.state_dict().items()}, weights):
+        raise CxrError(f"{path} does not fit this network: {found}. Is `encoder` the one it was trained with?")
+    network.load_state_dict(weights, strict=False)
+    return network
+
+
+def differences(own: Mapping[str, torch.Size], weights: Mapping[str, torch.Tensor]) -> str:
+    """What keeps weights from being those of a network with these shapes, key by key; "" when nothing does."""
     # Files of torch before 0.4.1, the torchvision ones among them, lack batch norm's counter of batches.
     missing = [key for key in own if key not in weights and not key.endswith("num_batches_tracked")]
     unexpected = [key for key in weights if key not in own]
     mismatched = [
-        f"{key} {tuple(weights[key].shape)} for {tuple(own[key].shape)}"
+        f"{key} {tuple(weights[key].shape)} for {tuple(own[key])}"
         for key in weights
-        if key in own and weights[key].shape != own[key].shape
+        if key in own and weights[key].shape != own[key]
     ]
     problems = {"missing": missing, "unexpected": unexpected, "of another shape": mismatched}
-    found = [
+    return "; ".join(
         f"{len(keys)} {name} ({', '.join(keys[:3])}{', …' if len(keys) > 3 else ''})"
         for name, keys in problems.items()
         if keys
-    ]
-    if found:
-        raise CxrError(
-            f"{path} does not fit this network: {'; '.join(found)}. Is `encoder` the one it was trained with?"
-        )
-    network.load_state_dict(weights, strict=False)
-    return network
+    )
 
 
 class LoadWeights:
