@@ -3,6 +3,7 @@
 from scripts.evaluation.classification import ClassificationReport
 from scripts.evaluation.detection import DetectionReport
 from scripts.evaluation.examples import Example
+from scripts.evaluation.grounding import CellMaps, GroundingReport, grounding_items
 from scripts.evaluation.headline import HEADLINES, headline, trivial_answer, unscored
 from scripts.evaluation.prompts import Prompts
 from scripts.evaluation.report import EvaluationReport
@@ -12,16 +13,19 @@ from scripts.evaluation.task_report import TaskReport, TaskScores, split_table
 from scripts.evaluation.zero_shot import zero_shot_scores
 
 __all__ = [
+    "CellMaps",
     "ClassificationReport",
     "DetectionReport",
     "EvaluationReport",
     "Example",
+    "GroundingReport",
     "HEADLINES",
     "Prompts",
     "SegmentationReport",
     "SharedSpace",
     "TaskReport",
     "TaskScores",
+    "grounding_items",
     "headline",
     "split_table",
     "trivial_answer",

@@ -240,7 +240,10 @@ class EvaluationReport:
     def _similar_images(
         self, features: dict[str, torch.Tensor], result: dict[str, Any], pictures: Path
     ) -> list[ScoreRow]:
-        """Retrieval of images with the same finding, in the features of each member."""
+        """Retrieval of images with the same finding: in the features of each member, and in the shared space."""
+        space = self.shared_space
+        if space is not None and not space.reason:
+            features = features | {f"{space.member}, projected": space.project_images(features[space.member])}
         place = np.flatnonzero(self._unseen())
         labels, patients = self._labels()[place], self.columns["patient_id"][place]
         found = {

@@ -53,6 +53,7 @@ from scripts.metrics.geometry import (
     spectrum,
     uniformity,
 )
+from scripts.metrics.grounding import GroundingScore, Pointing, grounding_scores, point
 from scripts.metrics.hausdorff import hausdorff95
 from scripts.metrics.ignite_metrics import EpochFeatures, LatentGeometry, Retrieval
 from scripts.metrics.label_retrieval import label_retrieval
@@ -79,6 +80,7 @@ __all__ = [
     "Difference",
     "EpochFeatures",
     "Froc",
+    "GroundingScore",
     "Groups",
     "Index",
     "Interval",
@@ -88,6 +90,7 @@ __all__ = [
     "MAP_50_95",
     "Matches",
     "Mode",
+    "Pointing",
     "ProbeResult",
     "ProbeRow",
     "Retrieval",
@@ -108,6 +111,7 @@ __all__ = [
     "fit_temperature",
     "flatten_retrieval",
     "froc_curve",
+    "grounding_scores",
     "hausdorff95",
     "label_retrieval",
     "latent_geometry",
@@ -120,6 +124,7 @@ __all__ = [
     "per_image_dice",
     "percentile_interval",
     "pool_classes",
+    "point",
     "predicted_probabilities",
     "probe_cv",
     "probe_split",

@@ -87,12 +87,12 @@ def plot_montage(panels: Sequence[Panel], path: str | Path, title: str = "", col
             if filled.any():
                 axis.contour(filled, levels=[0.5], colors=[legend.colors[name]], linewidths=1.5)
         for box, name in zip(panel.boxes, panel.box_labels or [""] * len(panel.boxes), strict=True):
-            _frame(axis, box, legend.colors.get(name, OVERLAY[0]), "-" if predicted else "--")
+            draw_frame(axis, box, legend.colors.get(name, OVERLAY[0]), "-" if predicted else "--")
         if panel.found is not None:
             found = panel.found
             scores: Sequence[float | None] = found.scores or [None] * len(found.boxes)
             for box, name, score in zip(found.boxes, found.box_labels, scores, strict=True):
-                _frame(axis, box, legend.found_colors[name], "--", score)
+                draw_frame(axis, box, legend.found_colors[name], "--", score)
     if legend.handles:
         figure.legend(handles=legend.handles, loc="outside lower center", ncols=legend.columns)
     return save(figure, path)
@@ -137,7 +137,8 @@ def _tint(axes: Axes, mask: ArrayLike, shade: str) -> None:
     axes.imshow(area)
 
 
-def _frame(axes: Axes, box: ArrayLike, shade: str, style: str, score: float | None = None) -> None:
+def draw_frame(axes: Axes, box: ArrayLike, shade: str, style: str, score: float | None = None) -> None:
+    """A box, xyxy in pixels of the image that the axes show, with its score beside it where it has one."""
     # Pixel centres are whole numbers in imshow, so the edge of pixel 0 lies at -0.5.
     x0, y0, x1, y1 = np.asarray(box, dtype=float) - 0.5
     axes.add_patch(Rectangle((x0, y0), x1 - x0, y1 - y0, fill=False, edgecolor=shade, linewidth=1.8, linestyle=style))

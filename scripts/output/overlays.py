@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from scripts.errors import CxrError
-from scripts.output.montage import Found, Panel
-from scripts.output.style import add_axes, new_figure, save, styled
+from scripts.output.montage import Found, Panel, draw_frame
+from scripts.output.style import OVERLAY, add_axes, new_figure, save, styled
 
 
 def mask_panel(
@@ -69,11 +69,20 @@ def box_panel(
 
 @dataclass(frozen=True)
 class HeatPanel:
-    """One image with a heat map over it: `grey` and `heat` `[S, S]` in [0, 1], and a line above."""
+    """One image with a heat map over it.
+
+    Attributes:
+        grey, heat: `[H, W]` in [0, 1].
+        title: a line above.
+        boxes: xyxy in pixels of `grey`, drawn on both.
+        point: x and y of the pixel that a cross marks in the map.
+    """
 
     grey: NDArray[Any]
     heat: NDArray[Any]
     title: str = ""
+    boxes: Sequence[ArrayLike] = ()
+    point: tuple[int, int] | None = None
 
 
 @styled
@@ -91,8 +100,12 @@ def plot_heat_maps(panels: Sequence[HeatPanel], path: str | Path, title: str = "
         plain, heated = axes[2 * i], axes[2 * i + 1]
         for axis in (plain, heated):
             axis.imshow(panel.grey, cmap="gray", vmin=0, vmax=1)
+            for box in panel.boxes:
+                draw_frame(axis, box, OVERLAY[1], "-")
         # Transparent where there is no heat: what the network does not look at stays legible.
         heated.imshow(panel.heat, cmap="inferno", vmin=0, vmax=1, alpha=0.65 * np.clip(panel.heat, 0, 1) ** 0.5)
+        if panel.point is not None:
+            heated.plot(*panel.point, marker="+", color="white", markersize=9, markeredgewidth=2)
         line = plain.set_title(panel.title, fontsize=9, loc="left")
         line.set_in_layout(False)  # it may be wider than its image
         if not np.any(panel.heat > 0):

@@ -1,0 +1,117 @@
+"""How well a heat map points at a finding: the pointing game and the contrast between inside and outside of its boxes,
+beside what needs no look at the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from scripts.metrics.bootstrap import Groups, weighted_mean
+from scripts.metrics.class_scores import MACRO, ClassScore, bootstrap_weights, class_score
+from scripts.metrics.classification import mean_over_classes
+
+
+class Pointing(NamedTuple):
+    """What one heat map says about the boxes of one finding in one image.
+
+    `hit` 1 where the largest value lies in a box, else 0; `contrast` see `contrast`; `area` the share of the image that
+    the boxes cover, which is what pointing at random scores; `centre` 1 where the image's middle lies in a box.
+    """
+
+    hit: float
+    contrast: float
+    area: float
+    centre: float
+
+
+@dataclass(frozen=True)
+class GroundingScore:
+    """Scores of one finding, or of their mean, with 95 % intervals over patients.
+
+    `hit` has the boxes' share of the image as `trivial`, `contrast` 0; `centre` is `hit` of the image's middle, and
+    `over_centre` the paired difference between the two.
+    """
+
+    pairs: int
+    hit: ClassScore
+    centre: ClassScore
+    over_centre: ClassScore
+    contrast: ClassScore
+
+
+def point(heat: NDArray[np.floating], boxes: ArrayLike) -> Pointing:
+    """Score a heat map.
+
+    Args:
+        heat: `[H, W]`; where several pixels share the largest value, `hit` is the share of them in a box.
+        boxes: `[n, 4]`, xyxy in pixels of `heat`; at least one has area in it.
+    """
+    inside = box_mask(boxes, heat.shape)
+    largest = heat == heat.max()
+    middle = inside[(heat.shape[0] - 1) // 2, (heat.shape[1] - 1) // 2]
+    return Pointing(float(inside[largest].mean()), contrast(heat, inside), float(inside.mean()), float(middle))
+
+
+def contrast(heat: NDArray[np.floating], inside: NDArray[np.bool_]) -> float:
+    """Difference of the means inside and outside, over the root of the summed variances.
+
+    The contrast-to-noise ratio of BioViL (Boecking et al. 2022, §4.3), which takes its absolute value; here a map that
+    avoids the finding is negative. 0 for a constant map, and where there is no outside.
+
+    Args:
+        heat: `[H, W]`.
+        inside: `[H, W]`.
+    """
+    if inside.all() or not inside.any():
+        return 0.0
+    a, b = heat[inside].astype(np.float64), heat[~inside].astype(np.float64)
+    noise = float(np.sqrt(a.var() + b.var()))
+    return float(a.mean() - b.mean()) / noise if noise > 1e-12 else 0.0
+
+
+def box_mask(boxes: ArrayLike, shape: Sequence[int]) -> NDArray[np.bool_]:
+    """`[H, W]` pixels whose middle lies in a box; a box that holds none keeps the pixel of its own middle."""
+    mask = np.zeros(tuple(shape), dtype=bool)
+    last = np.array([shape[1], shape[0]]) - 1
+    for box in np.asarray(boxes, dtype=np.float64).reshape(-1, 4):
+        low, high = np.ceil(box[:2] - 0.5).astype(int), np.ceil(box[2:] - 0.5).astype(int)
+        if (high <= low).any():
+            low = np.minimum(((box[:2] + box[2:]) / 2).astype(int), last)
+            high = low + 1
+        (x0, y0), (x1, y1) = np.maximum(low, 0), high
+        mask[y0:y1, x0:x1] = True
+    return mask
+
+
+def grounding_scores(table: pd.DataFrame, patients: Groups, resamples: int = 1000) -> dict[str, GroundingScore]:
+    """`macro` over the findings, and each finding.
+
+    Args:
+        table: a row a pair of image and finding: `finding` and the fields of `Pointing`.
+        patients: `[n]` of each row.
+        resamples: of the bootstrap.
+    """
+    weights = bootstrap_weights(patients, resamples)
+    values = {key: table[key].to_numpy(dtype=np.float64) for key in ("hit", "centre", "contrast")}
+    values["over_centre"] = values["hit"] - values["centre"]
+    rows = {name: np.flatnonzero(table["finding"] == name) for name in dict.fromkeys(table["finding"])}
+    draws = {
+        name: {key: weighted_mean(value[place], weights[:, place]) for key, value in values.items()}
+        for name, place in rows.items()
+    }
+    area = {name: float(table["area"].to_numpy()[place].mean()) for name, place in rows.items()}
+    everything = {key: mean_over_classes([one[key] for one in draws.values()]) for key in values}
+    level = float(np.mean(list(area.values())))
+    found = {MACRO: _score(len(table), everything, level)}
+    return found | {name: _score(len(place), draws[name], area[name]) for name, place in rows.items()}
+
+
+def _score(pairs: int, draws: dict[str, NDArray[np.float64]], area: float) -> GroundingScore:
+    trivial = {"hit": area, "over_centre": 0.0, "contrast": 0.0}
+    return GroundingScore(pairs, **{key: class_score(draws[key], trivial.get(key)) for key in draws})
