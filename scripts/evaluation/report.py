@@ -223,12 +223,12 @@ class EvaluationReport:
         """Zero-shot classification of the images that the probes are scored on."""
         place = np.flatnonzero(self._unseen())
         try:
-            probabilities = space.zero_shot(features[place], self.labels)
+            log_odds = space.zero_shot(features[place], self.labels)
         except CxrError as error:  # the prompts cannot be read; the rest of the evaluation needs no language model
             logger.warning("No zero-shot classification: %s", error)
             return [ScoreRow("zero-shot AUROC macro", {space.member: Score(None, note="no language model at hand")})]
         scored = zero_shot_scores(
-            probabilities, self._labels()[place], self.labels, self.columns["patient_id"][place], self.resamples
+            log_odds, self._labels()[place], self.labels, self.columns["patient_id"][place], self.resamples
         )
         result["zero_shot"] = {space.member: zero_shot_summary(scored)}
         beside = {"zero-shot": scored.to_dict(), "linear probe": result["probe"][space.member]}
@@ -241,21 +241,25 @@ class EvaluationReport:
         self, features: dict[str, torch.Tensor], result: dict[str, Any], pictures: Path
     ) -> list[ScoreRow]:
         """Retrieval of images with the same finding: in the features of each member, and in the shared space."""
-        space = self.shared_space
+        space, place = self.shared_space, np.flatnonzero(self._unseen())
+        vectors = dict(features)
         if space is not None and not space.reason:
-            features = features | {f"{space.member}, projected": space.project_images(features[space.member])}
-        place = np.flatnonzero(self._unseen())
+            vectors[f"{space.member}, projected"] = space.project_images(features[space.member])
         labels, patients = self._labels()[place], self.columns["patient_id"][place]
         found = {
             name: label_retrieval(
                 value[place], value[place], labels, self.labels, patients, index=self.index, resamples=self.resamples
             )
-            for name, value in features.items()
+            for name, value in vectors.items()
         }
         result["image_retrieval"] = found
         if not any("reason" in one for one in found.values()):
             plot_image_retrieval(found, pictures / "image_retrieval.png")
-        return image_retrieval_rows(found)
+        rows = image_retrieval_rows({name: found[name] for name in features})
+        if space is not None and not space.reason:  # rows of its own: one more column would be empty elsewhere
+            projected = {space.member: found[f"{space.member}, projected"]}
+            rows += image_retrieval_rows(projected, ("p_at_5", "p_at_10"), "image→image, projected")
+        return rows
 
     def _unseen(self) -> NDArray[np.bool_]:
         """The images that pre-training and probes have not learnt from: with `5-fold`, another data set, all."""

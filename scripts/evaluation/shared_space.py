@@ -87,13 +87,12 @@ class SharedSpace:
         return 1.0 if log_scale is None else float(log_scale.detach().exp())
 
     def zero_shot(self, features: Tensor, findings: Sequence[str]) -> NDArray[np.float64]:
-        """Probability `[n, c]` that each image shows each finding: softmax of the scaled cosines with the finding's two
-        prompts (CheXzero, Tiu et al. 2022).
+        """Log odds `[n, c]` that each image shows each finding; its sigmoid is the softmax of the scaled cosines with
+        the finding's two prompts (CheXzero, Tiu et al. 2022), in which the surest images of a large scale would be
+        equal.
         """
-        # In double precision: a scale of 100 would make the surest images equal.
         positive, negative = self.project_prompts(findings).double().unbind(1)
-        difference = self.project_images(features).double() @ (positive - negative).T
-        return torch.sigmoid(self.scale * difference).numpy()
+        return (self.scale * (self.project_images(features).double() @ (positive - negative).T)).numpy()
 
     def retrieve(
         self,

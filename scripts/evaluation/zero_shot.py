@@ -14,18 +14,18 @@ from scripts.metrics.classification import lacking, mean_over_classes
 
 
 def zero_shot_scores(
-    probabilities: ArrayLike, labels: ArrayLike, names: Sequence[str], patients: Groups, resamples: int = 1000
+    log_odds: ArrayLike, labels: ArrayLike, names: Sequence[str], patients: Groups, resamples: int = 1000
 ) -> ProbeResult:
     """AUROC of each finding and their mean, with 95 % intervals over patients.
 
     Args:
-        probabilities: `[n, c]` of `SharedSpace.zero_shot`.
+        log_odds: `[n, c]` of `SharedSpace.zero_shot`.
         labels: `[n, c]` of 1, 0, and -1 or NaN (left out).
         names: `[c]` findings.
         patients: `[n]`.
         resamples: of the bootstrap.
     """
-    scores, truth = np.asarray(probabilities, dtype=np.float64), resolve_labels(labels, names=names)
+    scores, truth = np.asarray(log_odds, dtype=np.float64), resolve_labels(labels, names=names)
     weights = bootstrap_weights(patients, resamples)
     rows, draws = [], []
     for i, name in enumerate(names):

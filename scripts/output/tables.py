@@ -92,12 +92,13 @@ def retrieval_rows(results: Results, scores: Sequence[str] = PAIRS) -> list[Scor
     ]
 
 
-def image_retrieval_rows(results: Results, scores: Sequence[str] = IMAGES) -> list[ScoreRow]:
+def image_retrieval_rows(
+    results: Results, scores: Sequence[str] = IMAGES, label: str = "image→image"
+) -> list[ScoreRow]:
     """Rows of `{method: label_retrieval(...)}` of images among images, or the reason why there are none."""
+    label = f"same finding {label}"
     reasons = {method: Score(None, note=result["reason"]) for method, result in results.items() if "reason" in result}
-    if reasons:
-        return [ScoreRow("same finding image→image", reasons)]
-    return _ranked_rows(results, scores, "same finding image→image")
+    return [ScoreRow(label, reasons)] if reasons else _ranked_rows(results, scores, label)
 
 
 def shared_space_rows(member: str, reason: str) -> list[ScoreRow]:

@@ -41,7 +41,7 @@ def evaluated(
 
 def test_every_file_is_there(evaluated: SimpleNamespace) -> None:
     names = {path.relative_to(evaluated.folder).as_posix() for path in evaluated.folder.rglob("*") if path.is_file()}
-    pictures = {f"pictures/{name}.png" for name in ("probe", "retrieval", "spectrum")}
+    pictures = {f"pictures/{name}.png" for name in ("image_retrieval", "probe", "retrieval", "spectrum", "zero_shot")}
     assert names >= {"evaluation.json", "evaluation.csv", "evaluation.md"} | pictures
     assert all((evaluated.folder / picture).stat().st_size > 10_000 for picture in pictures)
 
@@ -71,7 +71,7 @@ def test_trivial_random_and_pixels_stand_in_the_table(evaluated: SimpleNamespace
     ]  # fmt: skip
     frame = pd.read_csv(evaluated.folder / "evaluation.csv")
     assert (frame.loc[frame["score"].str.startswith("AUROC"), "trivial"] == 0.5).all()
-    assert frame.loc[frame["score"] == "P@1 image→report", "trivial"].to_list() == pytest.approx([1 / 9])
+    assert frame.loc[frame["score"] == "R@1 image→report", "trivial"].to_list() == pytest.approx([1 / 9])
 
 
 def test_tracking_on_top_logs_each_score_once(evaluated: SimpleNamespace) -> None:

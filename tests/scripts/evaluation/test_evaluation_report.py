@@ -15,6 +15,7 @@ from ignite.engine import Engine
 from scripts.errors import CxrError
 from scripts.evaluation import EvaluationReport
 from scripts.evaluation.report import merge_random
+from scripts.metrics import retrieval
 from scripts.output import Score, ScoreRow
 
 PATIENTS, IMAGES = 40, 80
@@ -91,7 +92,9 @@ def test_the_table_has_the_trivial_the_random_and_the_pixels_beside_it(
     both = [result["probe"][f"random initialisation {i}"]["rows"][0]["auroc"] for i in (0, 1)]
     assert (merged["value"], merged["lo"], merged["hi"]) == pytest.approx((np.mean(both), min(both), max(both)))
     assert frame.loc[auroc, "good"]["trivial"] == 0.5
-    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {"probe.png", "spectrum.png"}
+    assert {path.name for path in (tmp_path / "pictures").iterdir()} == {
+        "image_retrieval.png", "probe.png", "spectrum.png"
+    }  # fmt: skip
 
 
 def test_the_geometry_is_that_of_the_features(tmp_path: Path) -> None:
@@ -100,6 +103,70 @@ def test_the_geometry_is_that_of_the_features(tmp_path: Path) -> None:
     result, _ = evaluate(tmp_path)
     for name, value in data()[0].items():
         assert result["geometry"][name] == pytest.approx(latent_geometry(value))
+
+
+class Space:
+    """The good features are their own projections; a prompt says yes to the first axis."""
+
+    member = "good"
+
+    def __init__(self, reason: str = "", told: bool = True) -> None:
+        self.reason, self.told = reason, told
+
+    def project_images(self, features: torch.Tensor) -> torch.Tensor:
+        return features
+
+    def zero_shot(self, features: torch.Tensor, findings: list[str]) -> np.ndarray:
+        if not self.told:
+            raise CxrError("the language model is not here")
+        return features[:, :1].double().numpy().repeat(len(findings), axis=1)
+
+    def retrieve(self, features: torch.Tensor, reports: list[str], patients: Any, labels: Any, *more: Any) -> Any:
+        assert len(features) == len(reports) == len(patients) == len(labels)
+        return retrieval(features, features, reports, groups=patients, resamples=20)
+
+
+def test_the_shared_space_adds_zero_shot_and_retrieval_on_the_probes_images(tmp_path: Path) -> None:
+    result, engine = evaluate(tmp_path, shared_space=Space())
+    found = result["zero_shot"]["good"]
+    assert result["shared_space"] == ""
+    assert found["finding"]["value"] > 0.95
+    assert found["finding"]["n"] == result["probe"]["good"]["rows"][0]["n"] == 20
+    assert (found["never"]["value"], found["never"]["reason"]) == (None, "no known labels")
+    assert engine.state.metrics["good: zero-shot macro AUROC"] == pytest.approx(found["macro"]["value"])
+    assert result["retrieval"]["good"]["n"] == 20
+    table = (tmp_path / "evaluation.md").read_text()
+    assert all(f"| {name} " in table for name in ("zero-shot AUROC macro", "R@1 image→report", "R@10 report→image"))
+    pictures = {path.stem for path in (tmp_path / "pictures").iterdir()}
+    assert pictures == {"image_retrieval", "probe", "retrieval", "spectrum", "zero_shot"}
+
+
+def test_images_find_images_of_the_finding_in_every_member(tmp_path: Path) -> None:
+    result, _ = evaluate(tmp_path, shared_space=Space())
+    found = result["image_retrieval"]
+    assert set(found) == {*data()[0], "good, projected"}
+    assert found["good"]["p_at_1"]["lo"] > found["good"]["p_at_1"]["chance"]
+    assert found["good"]["findings"]["never"]["reason"] == "no two patients have it"
+    frame = pd.read_csv(tmp_path / "evaluation.csv").set_index(["score", "method"])["value"]
+    assert frame["P@5 same finding image→image", "good"] == pytest.approx(found["good"]["p_at_5"]["value"])
+    assert frame["P@5 same finding image→image, projected"].index.to_list() == ["good"]
+
+
+def test_a_method_without_a_shared_space_has_the_reason_and_no_number(tmp_path: Path) -> None:
+    result, _ = evaluate(tmp_path, shared_space=Space("Labels has no shared space"))
+    assert result["shared_space"] == "Labels has no shared space"
+    assert not {"zero_shot", "retrieval"} & result.keys()
+    assert "good, projected" not in result["image_retrieval"]
+    table = (tmp_path / "evaluation.md").read_text()
+    assert table.count("not scored: Labels has no shared space") == 3
+    assert (tmp_path / "pictures" / "zero_shot.png").is_file()
+
+
+def test_without_a_language_model_the_rest_is_scored(tmp_path: Path) -> None:
+    result, _ = evaluate(tmp_path, shared_space=Space(told=False))
+    assert "zero_shot" not in result
+    assert result["retrieval"]
+    assert "not scored: no language model at hand" in (tmp_path / "evaluation.md").read_text()
 
 
 def test_data_without_labels_has_geometry_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import torch
 
 from scripts.errors import CxrError
 from scripts.metrics import flatten_retrieval, retrieval
+from scripts.metrics.retrieval import weighted_median
 
 
 def test_perfect_and_reversed_pairs():
@@ -85,3 +86,19 @@ def test_queries_in_chunks_give_the_same_scores(monkeypatch):
 def test_unusable_pairs_are_named(n, keys, message):
     with pytest.raises(CxrError, match=message):
         retrieval(torch.ones(n, 2), torch.ones(n, 2), keys)
+
+
+def test_the_median_is_numpys_of_the_repeated_values():
+    rng = np.random.default_rng(0)
+    values, weights = rng.integers(1, 30, 25).astype(float), rng.integers(0, 4, (40, 25)).astype(float)
+    expected = [np.median(np.repeat(values, row.astype(int))) for row in weights]
+    np.testing.assert_array_equal(weighted_median(values, weights), expected)
+    assert np.isnan(weighted_median(values, np.zeros((1, 25)))).all()
+
+
+def test_the_median_rank_has_an_interval_too():
+    image, text = torch.randn(2, 40, 8, generator=torch.Generator().manual_seed(0))
+    rank = retrieval(image, text + image, [str(i) for i in range(40)], groups=range(40))["image_to_report"][
+        "median_rank"
+    ]
+    assert 1 <= rank["lo"] <= rank["value"] <= rank["hi"] < rank["chance"]

@@ -9,12 +9,14 @@ import pytest
 import torch
 
 from scripts.errors import CxrError
-from scripts.metrics import probe_cv, retrieval, spectrum
+from scripts.metrics import label_retrieval, probe_cv, retrieval, spectrum
 from scripts.output import (
     Panel,
     plot_geometry,
+    plot_image_retrieval,
     plot_montage,
     plot_probe,
+    plot_reason,
     plot_retrieval,
     plot_spectrum,
     plot_training,
@@ -48,6 +50,11 @@ def pairs(groups=None):
     return {"ours": retrieval(image, text + image, [str(i) for i in range(20)], groups=groups, resamples=30)}
 
 
+def neighbours():
+    features = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
+    return label_retrieval(features, features, np.arange(20)[:, None] % 2, ["Edema"], range(20), resamples=30)
+
+
 DRAW = {
     "training": lambda path: plot_training(HISTORY, path),
     "geometry": lambda path: plot_geometry(HISTORY, path, initial={"effective_rank": 5.0}),
@@ -55,6 +62,8 @@ DRAW = {
     "probe": lambda path: plot_probe(probes(), path),
     "retrieval": lambda path: plot_retrieval(pairs(np.arange(20) // 2), path),
     "retrieval without intervals": lambda path: plot_retrieval(pairs(), path),
+    "images": lambda path: plot_image_retrieval({"ours": neighbours(), "random": neighbours()}, path),
+    "reason": lambda path: plot_reason("Supervised has no space that images and reports share", path, "Zero-shot"),
     "montage": lambda path: plot_montage([Panel(np.zeros((8, 9)), "PA")] * 5, path, "Images"),
 }
 
@@ -69,7 +78,7 @@ def test_picture_is_written_at_readable_size_and_leaves_no_traces(name, tmp_path
     assert image.std() > 5
     assert [file.name for file in path.parent.iterdir()] == ["picture.png"]
     assert dict(mpl.rcParams) == before
-    if name != "montage":
+    if name not in ("montage", "reason"):
         assert all(axes.get_xlabel() or axes.get_ylabel() for axes in drawn[0].axes if axes.axison)
 
 

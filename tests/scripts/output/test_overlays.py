@@ -90,3 +90,13 @@ def test_a_heat_map_without_heat_says_so(tmp_path: Path, drawn: list[Any]) -> No
 def test_no_image_is_named(tmp_path: Path) -> None:
     with pytest.raises(CxrError, match=r"h\.png"):
         plot_heat_maps([], tmp_path / "h.png")
+
+
+def test_boxes_and_the_point_lie_on_the_heat_map(tmp_path: Path, drawn: list[Any]) -> None:
+    panel = HeatPanel(GREY, np.eye(20), "mass", [[2, 3, 8, 9]], (4, 5))
+    plot_heat_maps([panel], tmp_path / "h.png")
+    for axes in drawn[0].axes:
+        (box,) = axes.patches
+        assert (box.get_x(), box.get_y(), box.get_width(), box.get_height()) == (1.5, 2.5, 6, 6)
+    (cross,) = drawn[0].axes[1].lines
+    assert cross.get_xydata().tolist() == [[4, 5]]

@@ -9,7 +9,17 @@ import pytest
 from rich.console import Console
 
 from scripts.errors import CxrError
-from scripts.output import Score, geometry_rows, print_scores, probe_rows, retrieval_rows, scores_frame, write_scores
+from scripts.output import (
+    Score,
+    geometry_rows,
+    image_retrieval_rows,
+    print_scores,
+    probe_rows,
+    retrieval_rows,
+    scores_frame,
+    shared_space_rows,
+    write_scores,
+)
 
 
 def probe(auroc):
@@ -35,7 +45,7 @@ def probe(auroc):
 
 
 PROBES = {"random": probe(0.6), "ours": probe(0.8)}
-WAY = {"p_at_1": {"value": 0.25, "chance": 0.02, "lo": 0.2, "hi": 0.3}, "median_rank": {"value": 12.0, "chance": 40.0}}
+WAY = {"r_at_1": {"value": 0.25, "chance": 0.02, "lo": 0.2, "hi": 0.3}, "median_rank": {"value": 12.0, "chance": 40.0}}
 PAIRS = {"ours": {"n": 80, "texts": 60, "image_to_report": WAY, "report_to_image": WAY}}
 
 
@@ -56,14 +66,37 @@ def test_console_shows_every_method_beside_the_trivial_level():
 def test_retrieval_rows_carry_chance_in_both_directions():
     rows = {row.name: row for row in retrieval_rows(PAIRS)}
     assert list(rows) == [
-        "P@1 image→report",
+        "R@1 image→report",
         "median rank image→report",
-        "P@1 report→image",
+        "R@1 report→image",
         "median rank report→image",
     ]
-    assert rows["P@1 image→report"].trivial == 0.02
-    assert str(rows["P@1 image→report"].scores["ours"]) == "0.250 [0.200, 0.300]"
+    assert rows["R@1 image→report"].trivial == 0.02
+    assert str(rows["R@1 image→report"].scores["ours"]) == "0.250 [0.200, 0.300]"
     assert str(rows["median rank report→image"].scores["ours"]) == "12.0"
+
+
+def test_retrieval_by_finding_is_told_apart_from_that_by_pair():
+    way = WAY | {"finding_p_at_5": {"value": 0.5, "chance": 0.3}}
+    rows = [row.name for row in retrieval_rows({"ours": {"image_to_report": way, "report_to_image": WAY}})]
+    assert rows[2] == "P@5 same finding image→report"
+
+
+def test_images_among_images_have_rows_or_a_reason():
+    scored = {"random": {"p_at_5": {"value": 0.2, "chance": 0.2}}, "ours": {"p_at_5": {"value": 0.4, "chance": 0.2}}}
+    (row,) = image_retrieval_rows(scored)
+    assert (row.name, row.trivial) == ("P@5 same finding image→image", 0.2)
+    assert [score.value for score in row.scores.values()] == [0.2, 0.4]
+    (row,) = image_retrieval_rows({name: {"reason": "no finding"} for name in scored})
+    assert {str(score) for score in row.scores.values()} == {"not scored: no finding"}
+
+
+def test_no_shared_space_is_a_reason_and_no_number():
+    rows = shared_space_rows("ours", "it has none")
+    assert [row.name for row in rows] == [
+        "zero-shot AUROC macro", "retrieval image→report", "retrieval report→image"
+    ]  # fmt: skip
+    assert all(str(row.scores["ours"]) == "not scored: it has none" for row in rows)
 
 
 def test_geometry_rows_keep_what_each_method_has():
