@@ -5,7 +5,7 @@ beside what needs no look at the image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -92,6 +92,9 @@ def box_mask(boxes: ArrayLike, shape: Sequence[int]) -> NDArray[np.bool_]:
 def grounding_scores(table: pd.DataFrame, patients: Groups, resamples: int = 1000) -> dict[str, GroundingScore]:
     """`macro` over the findings, and each finding.
 
+    A finding whose boxes are one or two patients' has no interval; it is left out of the macro average, which single
+    boxes would decide, as long as there is another.
+
     Args:
         table: a row a pair of image and finding: `finding` and the fields of `Pointing`.
         patients: `[n]` of each row.
@@ -100,18 +103,21 @@ def grounding_scores(table: pd.DataFrame, patients: Groups, resamples: int = 100
     weights = bootstrap_weights(patients, resamples)
     values = {key: table[key].to_numpy(dtype=np.float64) for key in ("hit", "centre", "contrast")}
     values["over_centre"] = values["hit"] - values["centre"]
-    rows = {name: np.flatnonzero(table["finding"] == name) for name in dict.fromkeys(table["finding"])}
-    draws = {
-        name: {key: weighted_mean(value[place], weights[:, place]) for key, value in values.items()}
-        for name, place in rows.items()
-    }
-    area = {name: float(table["area"].to_numpy()[place].mean()) for name, place in rows.items()}
-    everything = {key: mean_over_classes([one[key] for one in draws.values()]) for key in values}
-    level = float(np.mean(list(area.values())))
-    found = {MACRO: _score(len(table), everything, level)}
-    return found | {name: _score(len(place), draws[name], area[name]) for name, place in rows.items()}
+    area, draws, found = {}, {}, {}
+    for name in dict.fromkeys(table["finding"]):
+        place = np.flatnonzero(table["finding"] == name)
+        area[name] = float(table["area"].to_numpy()[place].mean())
+        draws[name] = {key: weighted_mean(value[place], weights[:, place]) for key, value in values.items()}
+        found[name] = _score(len(place), draws[name], area[name])
+    several = [name for name, score in found.items() if score.hit.lo is not None] or list(found)
+    mean = {key: mean_over_classes([draws[name][key] for name in several]) for key in values}
+    left_out = "" if len(several) == len(found) else f"over {len(several)} of {len(found)} findings"
+    pairs = sum(found[name].pairs for name in several)
+    level = float(np.mean([area[name] for name in several]))
+    return {MACRO: _score(pairs, mean, level, left_out)} | found
 
 
-def _score(pairs: int, draws: dict[str, NDArray[np.float64]], area: float) -> GroundingScore:
+def _score(pairs: int, draws: dict[str, NDArray[np.float64]], area: float, left_out: str = "") -> GroundingScore:
     trivial = {"hit": area, "over_centre": 0.0, "contrast": 0.0}
-    return GroundingScore(pairs, **{key: class_score(draws[key], trivial.get(key)) for key in draws})
+    scores = {key: replace(class_score(draws[key], trivial.get(key)), reason=left_out) for key in draws}
+    return GroundingScore(pairs, **scores)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Literal
 
 import numpy as np
@@ -75,6 +76,8 @@ def _exact(query: Tensor, gallery: Tensor, k: int, own: tuple[Places, Places] | 
 
 
 def _faiss(query: Tensor, gallery: Tensor, k: int, own: tuple[Places, Places] | None) -> Places:
+    # Its loader tells of each set of instructions that it has no build for.
+    logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     try:
         import faiss
     except ImportError as error:

@@ -51,23 +51,30 @@ def test_a_small_box_keeps_a_pixel(box: list[float], pixels: int) -> None:
     assert box_mask([box], (3, 3)).sum() == pixels
 
 
+def rows(finding: str, hits: list[int], area: float, centre: int) -> pd.DataFrame:
+    """Contrasts are 1, 2, 3, …"""
+    facts = {"finding": finding, "area": area, "centre": centre}
+    return pd.DataFrame([{"hit": hit, "contrast": i + 1.0, **facts} for i, hit in enumerate(hits)])
+
+
 def test_findings_count_alike() -> None:
-    table = pd.DataFrame(
-        {
-            "finding": ["a", "a", "a", "b"],
-            "hit": [1, 1, 0, 0],
-            "contrast": [1.0, 2.0, 0.0, -1.0],
-            "area": [0.1, 0.2, 0.3, 0.4],
-            "centre": [0, 0, 0, 1],
-        }
-    )
-    found = grounding_scores(table, list("wxyz"), resamples=50)
+    table = pd.concat([rows("a", [1, 1, 1, 0, 0], 0.1, 0), rows("b", [0] * 10, 0.3, 1)])
+    found = grounding_scores(table, range(15), resamples=200)
     assert list(found) == ["macro", "a", "b"]
-    assert found["a"].hit.value == pytest.approx(2 / 3)
-    assert found["a"].hit.trivial == pytest.approx(0.2)
-    assert found["macro"].hit.value == pytest.approx((2 / 3 + 0) / 2)
-    assert found["macro"].hit.trivial == pytest.approx((0.2 + 0.4) / 2)
-    assert found["macro"].over_centre.value == pytest.approx((2 / 3 - 1) / 2)
-    assert found["macro"].contrast.value == pytest.approx((1 - 1) / 2)
-    assert [found[name].pairs for name in found] == [4, 3, 1]
-    assert found["a"].hit.lo is not None and found["a"].hit.lo <= 2 / 3 <= (found["a"].hit.hi or 0)
+    assert (found["a"].hit.value, found["a"].hit.trivial) == (pytest.approx(0.6), pytest.approx(0.1))
+    assert found["macro"].hit.value == pytest.approx((0.6 + 0) / 2)
+    assert found["macro"].hit.trivial == pytest.approx((0.1 + 0.3) / 2)
+    assert found["macro"].over_centre.value == pytest.approx((0.6 - 1) / 2)
+    assert found["macro"].contrast.value == pytest.approx((3 + 5.5) / 2)
+    assert [found[name].pairs for name in found] == [15, 5, 10]
+    assert found["a"].hit.lo is not None and found["a"].hit.lo <= 0.6 <= (found["a"].hit.hi or 0)
+
+
+def test_a_single_box_does_not_decide_the_mean() -> None:
+    table = pd.concat([rows("a", [1, 1, 1, 0, 0], 0.1, 0), rows("rare", [0], 0.5, 0)])
+    found = grounding_scores(table, range(6), resamples=200)
+    assert found["macro"].hit.value == pytest.approx(0.6)
+    assert found["macro"].hit.reason == "over 1 of 2 findings"
+    assert (found["rare"].hit.value, found["rare"].hit.lo) == (0, None)
+    alone = grounding_scores(rows("rare", [1], 0.5, 0), [0])
+    assert alone["macro"].hit.value == 1

@@ -74,6 +74,7 @@ def test_collapsed_features_score_chance_and_not_the_order_of_the_table() -> Non
 
 
 def test_both_indexes_give_the_same() -> None:
+    pytest.importorskip("faiss")
     features = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
     labels = np.random.default_rng(0).integers(-1, 2, (50, 3)).astype(float)
     settings = {"names": ["a", "b", "c"], "patients": np.arange(50) // 2, "resamples": 20}

@@ -12,6 +12,7 @@ import torch
 from scripts.errors import CxrError
 from scripts.metrics import nearest
 
+pytest.importorskip("faiss")
 INDEXES = ["exact", "faiss"]
 ANGLES = torch.tensor([0.0, 10.0, 25.0, 80.0, 180.0]).deg2rad()
 POINTS = torch.stack([ANGLES.cos(), ANGLES.sin()], dim=1)
