@@ -59,9 +59,9 @@ class FeatureEncoder(nn.Module):
 
             return DenseNetEncoder(body)
         if getattr(body, "main_input_name", None) == "pixel_values":
-            from scripts.image.vision_features import HierarchyEncoder, TokenEncoder
+            from scripts.image.vision_features import vision_encoder
 
-            return HierarchyEncoder(body) if hasattr(body.config, "depths") else TokenEncoder(body)
+            return vision_encoder(body)
         raise CxrError(
             f"{type(body).__name__} is no encoder that the tasks know: give a MONAI ResNet or DenseNet, a vision model "
             "of transformers, or a subclass of scripts.image.FeatureEncoder."

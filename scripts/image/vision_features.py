@@ -16,6 +16,18 @@ from scripts.image.features import FeatureEncoder
 GREY_MEAN, GREY_STD = 0.449, 0.226
 
 
+def vision_encoder(body: Any) -> VisionModelEncoder:
+    """The wrapper of a vision model of transformers."""
+    if hasattr(body.config, "depths") and hasattr(body, "out_features"):
+        return HierarchyEncoder(body)
+    return TokenEncoder(body) if gives_tokens(body.config) else StatesEncoder(body)
+
+
+def gives_tokens(config: Any) -> bool:
+    """Whether a model gives patch tokens of one size, and not maps of several strides."""
+    return hasattr(config, "patch_size") and not hasattr(config, "depths")
+
+
 class VisionModelEncoder(FeatureEncoder):
     """What token models and hierarchies share.
 
@@ -48,9 +60,9 @@ class VisionModelEncoder(FeatureEncoder):
             reason = str(error).strip().split("\n")[0][:200]
             raise CxrError(f"{type(body).__name__} cannot be an image encoder here ({reason}).") from error
 
-    def run(self, image: torch.Tensor) -> Any:
+    def run(self, image: torch.Tensor, **arguments: Any) -> Any:
         """The body's own output for `(B, 3, H, W)`, normalised as the workflows do it."""
-        return self.body(pixel_values=image * self.scale + self.shift, **self._arguments)
+        return self.body(pixel_values=image * self.scale + self.shift, **self._arguments, **arguments)
 
     def reinitialize(self) -> None:
         """See `FeatureEncoder`: the weights of a body newly made from the same configuration."""
@@ -75,13 +87,13 @@ class TokenEncoder(VisionModelEncoder):
     def __init__(self, body: nn.Module) -> None:
         super().__init__(body)
 
-    def run(self, image: torch.Tensor) -> Any:
+    def run(self, image: torch.Tensor, **arguments: Any) -> Any:
         """See `VisionModelEncoder`."""
         rows, columns = self._grid(image)
         size = (rows * self._patch[0], columns * self._patch[1])
         if tuple(image.shape[-2:]) != size:
             image = F.interpolate(image, size, mode="bilinear", align_corners=False)
-        return super().run(image)
+        return super().run(image, **arguments)
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """See `FeatureEncoder`; one map."""
@@ -111,17 +123,38 @@ class TokenEncoder(VisionModelEncoder):
 
 
 class HierarchyEncoder(VisionModelEncoder):
-    """A backbone of transformers with maps of several strides (ConvNeXt, Swin, ResNet, …); the pooled vector is the
-    global average of the last map.
+    """A backbone of transformers with maps of several strides (ConvNeXt, Swin, ResNet, …), of each stride its last one;
+    the pooled vector is the global average of the last map.
     """
 
+    _kept: tuple[int, ...] | None = None  # which of the body's maps are given; all, until they have been measured
+
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """See `FeatureEncoder`; one map a stage."""
-        return list(self.run(image).feature_maps)
+        """See `FeatureEncoder`; one map a stride."""
+        maps = self._maps(image)
+        return maps if self._kept is None else [maps[i] for i in self._kept]
 
     def pooled(self, image: torch.Tensor) -> torch.Tensor:
         """See `FeatureEncoder`."""
-        return self.run(image).feature_maps[-1].mean((2, 3))
+        return self._maps(image)[-1].mean((2, 3))
+
+    def _maps(self, image: torch.Tensor) -> list[torch.Tensor]:
+        return list(self.run(image).feature_maps)
+
+    def _measure(self) -> None:
+        super()._measure()
+        self._kept = tuple(i for i, stride in enumerate(self.strides) if stride not in self.strides[i + 1 :])
+        self.channels, self.strides = (tuple(of[i] for i in self._kept) for of in (self.channels, self.strides))
+
+
+class StatesEncoder(HierarchyEncoder):
+    """A model of transformers that has maps of several strides and no backbone that gives them (EfficientNet, RegNet,
+    SegFormer's encoder, …): its hidden states, and its output.
+    """
+
+    def _maps(self, image: torch.Tensor) -> list[torch.Tensor]:
+        found = self.run(image, output_hidden_states=True)
+        return [*found.hidden_states, found.last_hidden_state]
 
 
 def _around_blocks(body: nn.Module) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:

@@ -20,6 +20,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING_NA
 from transformers.utils import cached_file
 
 from scripts.errors import CxrError
+from scripts.image.vision_features import gives_tokens
 from scripts.text.stock_encoder import quiet_transformers
 
 logger = logging.getLogger(__name__)
@@ -36,18 +37,22 @@ def read_config(name: str) -> dict[str, Any]:
     """A model's config.json, and the `image_mean` and `image_std` of its preprocessor_config.json when it has one.
 
     Args:
-        name: folder with config.json, or hub id; the hub's cache on this disk is enough.
+        name: folder with config.json, or hub id, `owner/name` or `owner/name@REVISION` (branch, tag or commit); the
+            hub's cache on this disk is enough.
 
     Raises:
         CxrError: it is neither, or its files cannot be had or read.
     """
-    if not Path(name).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", name):
+    if not Path(name).is_dir() and not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+(@[\w./-]+)?", name):
         raise CxrError(f"No encoder '{name}': it is no folder, and not the `owner/name` of a model of the hub.")
     folder, images = Path(name), "preprocessor_config.json"
     try:
         if not folder.is_dir():  # the hub's cache lays a model's files into one folder
-            folder = Path(cached_file(name, "config.json")).parent
-            cached_file(name, images, **_OPTIONAL)
+            model, revision = _pinned(name)
+            folder = Path(cached_file(model, "config.json", revision=revision)).parent
+            cached_file(model, images, revision=revision, **_OPTIONAL)
+            if revision is None and folder.parent.name == "snapshots":
+                logger.info("%s is at %s today; to keep it so, write %s@%s.", name, folder.name, name, folder.name)
         values = json.loads((folder / "config.json").read_text())
         found = json.loads((folder / images).read_text()) if (folder / images).is_file() else {}
     except (OSError, ValueError) as error:
@@ -61,8 +66,15 @@ def read_config(name: str) -> dict[str, Any]:
     return {**values, **{key: found[key] for key in _STATISTICS if key in found}}
 
 
+def _pinned(name: str | Path) -> tuple[str, str | None]:
+    """A folder, or a hub id without its revision; and the revision."""
+    model, _, revision = str(name).partition("@")
+    return (str(name), None) if Path(name).is_dir() else (model, revision or None)
+
+
 def build_vision_model(values: Mapping[str, Any], **options: Any) -> nn.Module:
-    """The model with random weights, float32; hierarchies as the backbone that gives the maps of all their stages.
+    """The model with random weights, float32; hierarchies as the backbone that gives the maps of all their
+    stages, where transformers has one.
 
     Args:
         values: content of a config.json (`model_type` says which architecture); of one of image and text, the image's
@@ -85,9 +97,8 @@ def build_vision_model(values: Mapping[str, Any], **options: Any) -> nn.Module:
     settings = {key: value for key, value in values.items() if key not in _NOT_SETTINGS}
     try:
         config = form(**{**settings, **chosen, **options})
-        hierarchy = _is_hierarchy(config)
         # A configuration may ask for float16, in which nothing can be trained.
-        model = (AutoBackbone if hierarchy else AutoModel).from_config(config, dtype=torch.float32)
+        model = (AutoBackbone if _is_backbone(config) else AutoModel).from_config(config, dtype=torch.float32)
     except (ImportError, KeyError, TypeError, ValueError, StrictDataclassError) as error:
         raise CxrError(f"'{form.model_type}' cannot be built as configured: {_short(error)}") from error
     if getattr(model, "main_input_name", "") != "pixel_values" or getattr(config, "num_channels", 3) != 3:
@@ -95,14 +106,14 @@ def build_vision_model(values: Mapping[str, Any], **options: Any) -> nn.Module:
     return model
 
 
-def _is_hierarchy(config: Any) -> bool:
-    """Whether the model has maps of several strides; if so, the configuration is set to give all of them."""
-    if not hasattr(config, "depths"):
-        if not hasattr(config, "patch_size"):
-            raise CxrError(f"'{config.model_type}' is no vision transformer and no backbone of transformers.")
+def _is_backbone(config: Any) -> bool:
+    """Whether transformers has a backbone of the model; if so, the configuration is set to give the maps of all its
+    stages. A vision transformer's one map is its output.
+    """
+    if not any(hasattr(config, name) for name in ("depths", "patch_size", "num_channels")):
+        raise CxrError(f"'{config.model_type}' is no vision model.")
+    if gives_tokens(config) or config.model_type not in MODEL_FOR_BACKBONE_MAPPING_NAMES:
         return False
-    if config.model_type not in MODEL_FOR_BACKBONE_MAPPING_NAMES:
-        raise CxrError(f"transformers has no backbone of '{config.model_type}', so that its maps cannot be had.")
     if isinstance(getattr(config, "hidden_sizes", None), tuple):  # the default, to which ConvNeXt adds a list
         config.hidden_sizes = list(config.hidden_sizes)
     config.out_features = [name for name in config.stage_names if name != "stem"]
@@ -121,11 +132,13 @@ def load_vision_weights(body: Any, name: str | Path) -> Any:
     own = body.state_dict()
     norms = [key.split(".")[1] for key in own if key.startswith("hidden_states_norms.")]
     names = {rf"^(?:{body.base_model_prefix}\.)?layernorm\.": f"hidden_states_norms.{norms[-1]}."} if norms else None
+    model_name, revision = _pinned(name)
     try:
         # Weights that a file lacks are drawn at random: the caller's random state must not depend on it.
         with quiet_transformers(), torch.random.fork_rng(devices=[]):
             model, info = type(body).from_pretrained(
-                name,
+                model_name,
+                revision=revision or "main",
                 config=body.config,
                 dtype=torch.float32,
                 output_loading_info=True,
