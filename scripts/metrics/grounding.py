@@ -92,8 +92,8 @@ def box_mask(boxes: ArrayLike, shape: Sequence[int]) -> NDArray[np.bool_]:
 def grounding_scores(table: pd.DataFrame, patients: Groups, resamples: int = 1000) -> dict[str, GroundingScore]:
     """`macro` over the findings, and each finding.
 
-    A finding whose boxes are one or two patients' has no interval; it is left out of the macro average, which single
-    boxes would decide, as long as there is another.
+    A finding whose boxes are one patient's has no interval; it is left out of the macro average, which single boxes
+    would decide, as long as there is another.
 
     Args:
         table: a row a pair of image and finding: `finding` and the fields of `Pointing`.
