@@ -50,6 +50,7 @@ from scripts.metrics.geometry import (
     effective_rank,
     latent_geometry,
     mean_offdiag_correlation,
+    rank_share,
     spectrum,
     uniformity,
 )
@@ -129,6 +130,7 @@ __all__ = [
     "probe_cv",
     "probe_split",
     "published_images",
+    "rank_share",
     "read_calibration",
     "retrieval",
     "score_classes",

@@ -87,7 +87,10 @@ def uniformity(features: Tensor, t: float = 2.0) -> float:
     if len(rows) > PAIRWISE_ROWS:
         rows = rows[torch.linspace(0, len(rows) - 1, PAIRWISE_ROWS, device=rows.device).long()]
     unit = normalize(rows, dim=1)
-    squared = (2 - 2 * unit @ unit.T)[torch.ones(len(rows), len(rows), dtype=torch.bool, device=rows.device).triu(1)]
+    length = unit.square().sum(dim=1)  # 1, or 0 for a row of zeros, which has no direction
+    squared = (length[:, None] + length - 2 * unit @ unit.T)[
+        torch.ones(len(rows), len(rows), dtype=torch.bool, device=rows.device).triu(1)
+    ]
     return float(torch.exp(-t * squared).mean().log())
 
 

@@ -43,6 +43,10 @@ def test_rank_one_and_collapsed_features():
     point = latent_geometry(torch.full((20, 30), 0.3))
     assert point == {
         "effective_rank": 1,
+        "effective_rank_limit": 19,
+        "rank_share": pytest.approx(1 / 19),
+        "top_variance": 1,
+        "dimensions_90": 0,
         "feature_std": pytest.approx(0, abs=1e-7),
         "mean_offdiag_correlation": pytest.approx(0, abs=1e-6),
         "uniformity": pytest.approx(0, abs=1e-6),
@@ -58,8 +62,21 @@ def test_two_opposite_clusters():
     assert geometry["uniformity"] == pytest.approx(math.log((2 + 4 * math.exp(-8)) / 6))
 
 
+def test_the_spectrum_in_few_numbers():
+    # +-3, +-1, +-1, +-1 on separate rows: variances 9 : 1 : 1 : 1, of which the first two hold 10/12, three 11/12.
+    axes = torch.cat([torch.eye(4), -torch.eye(4)]) * torch.tensor([3.0, 1, 1, 1])
+    geometry = latent_geometry(axes)
+    assert geometry["top_variance"] == pytest.approx(9 / 12)
+    assert geometry["dimensions_90"] == 3
+    assert geometry["effective_rank_limit"] == 4  # eight images, four dimensions
+    # Singular values 3 : 1 : 1 : 1, shares 1/2 and three of 1/6.
+    assert geometry["effective_rank"] == pytest.approx(math.sqrt(2) * math.sqrt(6))
+    assert geometry["rank_share"] == pytest.approx(math.sqrt(12) / 4)
+
+
 def test_uniformity_of_orthonormal_rows():
     assert uniformity(3 * torch.eye(5)) == pytest.approx(-4)  # every pair is sqrt(2) apart
+    assert uniformity(torch.zeros(5, 3)) == 0  # a dead encoder is no spread one
 
 
 def test_correlation_is_absolute_and_ignores_constant_dimensions():
