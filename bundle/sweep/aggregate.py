@@ -64,7 +64,9 @@ class _Group:
     draws: Floats = field(default_factory=lambda: np.empty(0))  # [1 + B] mean over seeds; the first is of all images
 
 
-def aggregate(cells: Sequence[Cell], ended: Ended, resamples: int = 1000) -> pd.DataFrame:
+def aggregate(
+    cells: Sequence[Cell], ended: Ended, resamples: int = 1000, bases: Mapping[str, str] | None = None
+) -> pd.DataFrame:
     """Rows of `Row` for every cell and every setting (task, mode, fraction, initialisation) of a sweep.
 
     The images of all folds of a seed are pooled, each with the score of the one network that had not seen its patient.
@@ -79,15 +81,17 @@ def aggregate(cells: Sequence[Cell], ended: Ended, resamples: int = 1000) -> pd.
         cells: of the plan.
         ended: how they ended, those that have.
         resamples: draws of the bootstrap.
+        bases: initialisation that each is compared with; `random` for those that it does not name.
     """
     settings: dict[tuple[str, str, int, str], list[Cell]] = defaultdict(list)
     for cell in cells:
         settings[cell.task, cell.mode, cell.fraction, cell.init].append(cell)
     groups = {key: _group(key, members, ended, resamples) for key, members in settings.items()}
     for (task, mode, fraction, init), group in groups.items():
-        base = groups.get((task, mode, fraction, RANDOM))
-        if init != RANDOM and base is not None:
-            _compare(group, base)
+        against = (bases or {}).get(init, RANDOM)
+        base = groups.get((task, mode, fraction, against))
+        if init != against and base is not None:
+            _compare(group, base, against)
     rows = [_cell_row(cell, ended.get(cell)) for cell in cells]
     for key, group in groups.items():
         rows += [group.row, *_other_means(key, settings[key], ended)]
@@ -193,12 +197,12 @@ def _scored_names(task: str, table: pd.DataFrame, names: Sequence[str], done: En
     return tuple(name for name in names if name not in reasons), note
 
 
-def _compare(group: _Group, base: _Group) -> None:
-    """The paired difference to random initialisation, where both were scored on the same images and names."""
+def _compare(group: _Group, base: _Group, against: str) -> None:
+    """The paired difference to another initialisation, where both were scored on the same images and names."""
     if not group.images or not base.images:
         return
     if group.images != base.images or group.names != base.names:
-        group.row.note = "; ".join(filter(None, [group.row.note, "scored on other images or names than random"]))
+        group.row.note = "; ".join(filter(None, [group.row.note, f"scored on other images or names than {against}"]))
         return
     value = float(group.draws[0] - base.draws[0])
     group.row.difference = value

@@ -2,76 +2,40 @@
 
 from __future__ import annotations
 
-import gc
-import logging
-import os
 import sys
-import time
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import torch
-from mlflow import MlflowClient
 from monai.bundle import ConfigWorkflow
 
 from bundle.sweep.plan import Cell
-from bundle.sweep.record import Record, begin, note, write_record
+from bundle.sweep.record import Record, note
+from bundle.sweep.runner import Runner, checkpoint_of
 from scripts.data import LoadMasksd
 from scripts.engine.state import parts, was_stopped
-from scripts.engine.workflow import explain
 from scripts.errors import CxrError
 from scripts.evaluation import headline, split_table, unscored
 from scripts.metrics import published_images
 
-logger = logging.getLogger(__name__)
 CONFIGS = Path("configs")
 
 
 @dataclass(frozen=True)
-class Tracked:
-    """Where the cells' MLflow runs go."""
-
-    tracking_uri: str
-    experiment_name: str
-    parent_run: str
-
-
-@dataclass(frozen=True)
-class CellRunner:
-    """Callable `(cell, device) -> Record`: trains, evaluates, writes the cell's files, and its record last.
+class CellRunner(Runner):
+    """Trains, evaluates, and writes the cell's files.
 
     Args:
         features: folder of the features of frozen encoders, which all cells share.
-        tracked: the MLflow run that the cells' runs are children of.
     """
 
     features: Path
-    tracked: Tracked
 
-    def __call__(self, cell: Cell, device: str) -> Record:
-        start = time.monotonic()
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
-        logging.getLogger("scripts").setLevel(logging.INFO)
-        state = begin(cell)
-        with _output_to(cell.folder / "log.txt"):
-            try:
-                record = self._run(cell, device, state)
-            except Exception as error:  # whatever it is, the other cells go on
-                logger.exception("The cell failed.")
-                record = Record("failed", explain(error))
-        if record.status == "done":
-            self._checkpoint(cell).unlink(missing_ok=True)  # several times the size of the weights
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        return write_record(cell, replace(record, seconds=time.monotonic() - start))
-
-    def _run(self, cell: Cell, device: str, state: dict[str, Any]) -> Record:
+    def run(self, cell: Cell, device: str, state: dict[str, Any]) -> Record:
+        """Trains and evaluates."""
         overrides = self._overrides(cell, device)
         if not state["trained"]:
             training = self._workflow(cell, ["train.json"], overrides, "training")
@@ -98,7 +62,7 @@ class CellRunner:
         metrics = {name: float(value) for name, value in found.items() if np.ndim(value) == 0}
         record = Record("done", names=tuple(state["names"]), training=state["training"], metrics=metrics)
         record = _scored(cell, record)
-        self._log(state.get("run_id"), record.metrics)
+        self.log(state.get("run_id"), {f"test_{name}": value for name, value in record.metrics.items()})
         return record
 
     def _overrides(self, cell: Cell, device: str) -> dict[str, Any]:
@@ -112,11 +76,8 @@ class CellRunner:
             "parent_run": self.tracked.parent_run,
             "device": device,
             "ckpt_dir": str(cell.folder / "models"),
-            "resume": self._checkpoint(cell).is_file(),
+            "resume": checkpoint_of(cell).is_file(),
         }
-
-    def _checkpoint(self, cell: Cell) -> Path:
-        return cell.folder / "models" / "checkpoint.pt"
 
     def _workflow(self, cell: Cell, files: Sequence[str], overrides: Mapping[str, Any], kind: str) -> ConfigWorkflow:
         folder = CONFIGS / cell.task
@@ -140,14 +101,6 @@ class CellRunner:
                     handler["tracking"] = None
         workflow.initialize()
         return workflow
-
-    def _log(self, run_id: str | None, metrics: Mapping[str, float]) -> None:
-        if run_id is None:
-            return
-        client = MlflowClient(self.tracked.tracking_uri)
-        for name, value in metrics.items():
-            if np.isfinite(value):
-                client.log_metric(run_id, f"test_{name}", value)
 
 
 def training_facts(task: str, workflow: ConfigWorkflow) -> dict[str, Any]:
@@ -200,22 +153,3 @@ def _number(task: str, table: pd.DataFrame, names: Sequence[str], only: Sequence
         return None
     value = float(headline(task, table, names, np.ones((1, len(table))), only)[0])
     return value if np.isfinite(value) else None
-
-
-@contextmanager
-def _output_to(path: Path) -> Iterator[None]:
-    """Sends what this process writes, whichever library writes it, to the end of a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = [os.dup(number) for number in (1, 2)]
-    with path.open("ab") as file:
-        for number in (1, 2):
-            os.dup2(file.fileno(), number)
-    try:
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, copy in zip((1, 2), kept):
-            os.dup2(copy, number)
-            os.close(copy)

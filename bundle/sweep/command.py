@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import time
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,21 +14,22 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 
 from bundle.sweep.aggregate import aggregate
-from bundle.sweep.cell import CellRunner, Tracked
+from bundle.sweep.cell import CellRunner
 from bundle.sweep.checks import check_plan
+from bundle.sweep.compare import Stage, add_comparison_arguments, read_stage
+from bundle.sweep.digest import digest, table_of
 from bundle.sweep.figure import plot_sweep
 from bundle.sweep.paper import paper_markdown, paper_tables, print_paper
-from bundle.sweep.plan import FRACTIONS, MODES, RANDOM, TASKS, Cell, Init, Plan, read_configs, read_settings
-from bundle.sweep.progress import Following
-from bundle.sweep.record import Record, read_record, write_record
+from bundle.sweep.plan import FRACTIONS, MODES, RANDOM, TASKS, Init, Plan, read_configs, read_settings
+from bundle.sweep.record import read_record
+from bundle.sweep.run import run_cells
+from bundle.sweep.runner import Tracked
 from bundle.sweep.table import LEGEND, sweep_notes, sweep_rows
 from bundle.sweep.tracking import ParentRun
-from bundle.sweep.worker import Died, Work, run_on
+from bundle.sweep.worker import Work
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 from scripts.output import print_scores, write_scores
-
-ALIKE = 3  # failures for one reason, and nothing else, after which the rest is not tried
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -63,6 +62,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--paper", nargs="?", const="", default=None, metavar="BENCHMARK",
         help="also the published tables beside ours; BENCHMARK says which of theirs the data are (RSNA, SIIM, …)",
     )  # fmt: skip
+    add_comparison_arguments(parser)
 
 
 def main(args: Namespace, work: Work | None = None) -> int:
@@ -78,61 +78,46 @@ def main(args: Namespace, work: Work | None = None) -> int:
     console = Console()
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table that it makes
     out = Path(args.out)
-    plan = _plan(args, out)
+    stage = read_stage(args, out)
+    plan = _plan(args, out, stage)
     if args.paper:
         paper_tables(pd.DataFrame({"task": []}), args.paper)  # a benchmark that is none is known at the start
     if work is None:
         check_plan(plan)
+        if stage is not None:
+            stage.check()
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        cells = plan.cells()
-        ended = {cell: record for cell in cells if (record := read_record(cell)) is not None}
+        ended = {cell: record for cell in plan.cells() if not stage and (record := read_record(cell)) is not None}
         facts = {"data": args.data, "init": " ".join(args.init), "set": " ".join(args.set), "config": args.config}
         parent = ParentRun(out, args.tracking_uri, args.experiment, facts)
         tracked = Tracked(parent.uri, args.experiment, parent.run_id)
+        devices = _devices(args)
         try:
-            run_cells(cells, ended, _devices(args), work or CellRunner(out / "features", tracked), console)
-            frame = aggregate(cells, ended, args.resamples)
+            if stage is not None:
+                stage.run(devices, tracked, work, console)
+                plan = _plan(args, out, stage)
+                lacking = stage.without_weights(plan.cells())
+                read = {cell: read_record(cell) for cell in plan.cells() if cell not in lacking}
+                ended = lacking | {cell: record for cell, record in read.items() if record is not None}
+            cells = plan.cells()
+            run_cells(cells, ended, devices, work or CellRunner(tracked, out / "features"), console)
+            frame = aggregate(cells, ended, args.resamples, {init.name: init.base for init in plan.inits})
             files = report(frame, out, console)
+            if stage is not None:
+                files += stage.report(frame, console)
             if args.paper is not None:
                 files.append(_paper(frame, args.paper or None, out, console))
         except BaseException:
             parent.close()
             raise
-        failed = [cell for cell in cells if ended[cell].status in ("failed", "died")]
+        every = {**(stage.ended if stage else {}), **ended}
+        failed = [cell for cell, record in every.items() if record.status in ("failed", "died")]
         parent.finish(frame, files, whole=not failed)
     for cell in failed:
-        console.print(f"failed: {cell.name}: {ended[cell].reason} ({cell.folder / 'log.txt'})", soft_wrap=True)
-    console.print(f"{len(cells)} cells, {len(failed)} failed; results in {out}.", soft_wrap=True)
+        console.print(f"failed: {cell.name}: {every[cell].reason} ({cell.folder / 'log.txt'})", soft_wrap=True)
+    console.print(f"{len(every)} cells, {len(failed)} failed; results in {out}.", soft_wrap=True)
     return 1 if failed else 0
-
-
-def run_cells(
-    cells: Sequence[Cell], ended: dict[Cell, Record], devices: Sequence[str], work: Work, console: Console
-) -> None:
-    """Runs the cells that have not ended well, and puts how they end into `ended`."""
-    for cell in [cell for cell, record in ended.items() if record.status in ("failed", "died")]:
-        del ended[cell]
-    todo = [cell for cell in cells if cell not in ended]
-    if not todo:
-        return
-    with Following(cells, ended, min(len(devices), len(todo)), console) as following:
-        started: dict[Cell, float] = {}
-        for cell, result, running in run_on(devices, work, todo, preload="bundle.sweep.cell"):
-            if isinstance(result, Died):
-                result = write_record(cell, Record("died", result.reason, time.monotonic() - started[cell]))
-            started.update({other: time.monotonic() for other in running if other not in started})
-            if cell is not None:
-                ended[cell] = result
-            following.show(cell, running)
-            _stop_if_all_fail_alike(ended)
-
-
-def _stop_if_all_fail_alike(ended: Mapping[Cell, Record]) -> None:
-    """Ends a sweep whose every cell would fail for the same reason, a wrong setting for instance."""
-    reasons = {record.reason for record in ended.values() if record.status == "failed"}
-    if len(ended) >= ALIKE and len(reasons) == 1 and all(record.status == "failed" for record in ended.values()):
-        raise CxrError(f"the first {len(ended)} cells failed alike: {reasons.pop()}")
 
 
 def report(frame: pd.DataFrame, out: Path, console: Console) -> list[Path]:
@@ -155,19 +140,28 @@ def _paper(frame: pd.DataFrame, benchmark: str | None, out: Path, console: Conso
     return out / "paper.md"
 
 
-def _plan(args: Namespace, out: Path) -> Plan:
-    if not Path(args.data).exists():
-        raise CxrError(f"no data set at {args.data}.")
+def _plan(args: Namespace, out: Path, stage: Stage | None = None) -> Plan:
+    """The cells of the tasks; with a stage of pre-training before them, they start from what it has made."""
+    data = args.data if stage is None else stage.probe
+    for source in {args.data, data}:
+        if not Path(source).exists():
+            raise CxrError(f"no data set at {source}.")
     given = [Init.read(text) for text in args.init]
-    inits = {RANDOM: Init(RANDOM)} | {init.name: init for init in given}
     if len({init.name for init in given}) < len(given):
         raise CxrError("two --init have the same name.")
-    known = [*args.tasks, *args.modes, *inits, *(f"{fraction}%" for fraction in args.fractions)]
-    made_from = {init.name: _digest(Path(init.weights)) for init in inits.values() if init.weights}
-    table = Path(args.data) / "studies.parquet" if Path(args.data).is_dir() else Path(args.data)
+    own = [Init(RANDOM)] if stage is None else stage.inits()
+    inits = {init.name: init for init in [*own, *(stage.beside(given) if stage else given)]}
+    further = () if stage is None else stage.scopes
+    known = [*args.tasks, *args.modes, *inits, *further, *(f"{fraction}%" for fraction in args.fractions)]
+    made_from = {init.weights: digest(Path(init.weights)) for init in inits.values() if init.weights}
+    if stage is not None:
+        made_from |= stage.digests()
+    settings, configs = read_settings(args.set, known), read_configs(args.config, known)
+    if stage is not None:
+        settings, configs = stage.for_tasks(settings), stage.for_tasks(configs)
     return Plan(
-        args.data, out, args.tasks, list(inits.values()), args.modes, args.fractions, args.seeds, args.folds,
-        read_settings(args.set, known), read_configs(args.config, known), made_from | {"data": _digest(table)},
+        data, out, args.tasks, list(inits.values()), args.modes, args.fractions, args.seeds, args.folds,
+        settings, configs, made_from | {"data": digest(table_of(data))},
     )  # fmt: skip
 
 
@@ -187,19 +181,6 @@ def _alone(out: Path) -> Iterator[None]:
         raise CxrError(f"another sweep is running in {out}. Wait for it, or choose another output folder.") from None
     with lock:
         yield
-
-
-def _digest(path: Path) -> str:
-    """Of a file, or of all files of a folder; "" when there is none."""
-    digest = hashlib.blake2b(digest_size=16)
-    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
-    for file in files:
-        if file.is_file():
-            digest.update(file.name.encode())
-            with file.open("rb") as content:
-                while part := content.read(1 << 20):
-                    digest.update(part)
-    return digest.hexdigest()
 
 
 def _list(text: str) -> list[str]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import CxrError
+from scripts.evaluation import HEADLINES
 
 TASKS = ("classification", "segmentation", "detection")
 MODES = ("frozen", "tuned")
@@ -24,11 +25,25 @@ OWN = ("dataset_dir", "frozen", "fraction", "fold", "seed", "device", "resume", 
 
 @dataclass(frozen=True)
 class Init:
-    """What the encoder starts from: a name, its weights ("" = random), and what else it needs in the configuration."""
+    """What the encoder starts from.
+
+    Attributes:
+        name: of the initialisation.
+        weights: "" = random; `{seed}` in it stands for the cell's seed.
+        overrides: what else it needs in the configuration.
+        base: the initialisation that it is compared with.
+        scopes: further names by which a setting may mean it (its method, its encoder).
+    """
 
     name: str
     weights: str = ""
     overrides: Mapping[str, Any] = field(default_factory=dict)
+    base: str = RANDOM
+    scopes: tuple[str, ...] = ()
+
+    def weights_of(self, seed: int) -> str:
+        """The weights that cells of a seed start from."""
+        return self.weights.replace("{seed}", str(seed))
 
     @classmethod
     def read(cls, text: str) -> Init:
@@ -100,6 +115,16 @@ class Cell:
     made_from: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
+    def headline(self) -> str:
+        """What its value is called."""
+        return HEADLINES[self.task].name
+
+    @property
+    def likeness(self) -> tuple[object, ...]:
+        """What decides how long it takes, from the most to the least important."""
+        return self.task, self.mode, self.fraction, self.init
+
+    @property
     def name(self) -> str:
         """As a person reads it, and as its MLflow run is called."""
         fold = "" if self.fold is None else f", fold {self.fold}"
@@ -113,7 +138,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is crossed with what."""
+    """What is crossed with what; `made_from` has the digests of `data` and of each file or folder of weights."""
 
     dataset: str
     out: Path
@@ -136,10 +161,12 @@ class Plan:
 
     def _cell(self, seed: int, fraction: int, fold: int | None, task: str, mode: str, init: Init) -> Cell:
         place = f"{fraction}pct_seed{seed}" + ("" if fold is None else f"_fold{fold}")
-        facts = (task, mode, init.name, f"{fraction}%")
+        own = (init.name, *init.scopes)
+        facts = (task, mode, f"{fraction}%", *own)
+        weights = init.weights_of(seed)
         overrides: dict[str, Any] = {
             "dataset_dir": self.dataset,
-            "encoder_weights": init.weights or None,
+            "encoder_weights": weights or None,
             "frozen": mode == "frozen",
             "fraction": fraction,
             "fold": fold,
@@ -149,10 +176,11 @@ class Plan:
         for setting in self.settings:
             key, value = setting.value
             # What an initialisation says of itself (a folder is its encoder as well) holds against a setting for all.
-            if setting.holds(*facts) and (key not in init.overrides or init.name in setting.scopes):
+            if setting.holds(*facts) and (key not in init.overrides or set(own) & set(setting.scopes)):
                 overrides[key] = value
         configs = tuple(str(config.value) for config in self.configs if config.holds(*facts))
-        made_from = {key: self.made_from[key] for key in ("data", init.name) if key in self.made_from}
+        known = {"data": "data", init.name: weights}
+        made_from = {name: self.made_from[key] for name, key in known.items() if key in self.made_from}
         folder = self.out / "cells" / task / init.name / mode / place
         return Cell(task, init.name, mode, fraction, seed, fold, folder, configs, overrides, made_from)
 

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from statistics import mean
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bundle.sweep.plan import Cell
 from bundle.sweep.record import Record
-from scripts.evaluation import HEADLINES
-
-# From the cells that are most like another one to those that share least with it.
-_LIKE: Sequence[Callable[[Cell], object]] = (
-    lambda cell: (cell.task, cell.mode, cell.fraction, cell.init),
-    lambda cell: (cell.task, cell.mode, cell.fraction),
-    lambda cell: (cell.task, cell.mode),
-    lambda cell: cell.task,
-    lambda cell: None,
-)
+from bundle.sweep.unit import Unit
 
 
-def remaining_seconds(left: Sequence[Cell], ended: Mapping[Cell, Record], workers: int) -> float | None:
+def remaining_seconds(left: Sequence[Unit], ended: Mapping[Any, Record], workers: int) -> float | None:
     """Estimate of the wall time for the cells that are left; each counts as the mean of those most like it, and None
     comes back as long as nothing has ended.
     """
@@ -32,8 +23,9 @@ def remaining_seconds(left: Sequence[Cell], ended: Mapping[Cell, Record], worker
         return None
     total = 0.0
     for cell in left:
-        for like in _LIKE:
-            if times := [seconds for other, seconds in known.items() if like(other) == like(cell)]:
+        for shared in range(len(cell.likeness), -1, -1):
+            like = cell.likeness[:shared]
+            if times := [seconds for other, seconds in known.items() if other.likeness[:shared] == like]:
                 total += mean(times)
                 break
     return total / workers
@@ -57,7 +49,7 @@ class Following:
         console: to print on.
     """
 
-    def __init__(self, cells: Sequence[Cell], ended: Mapping[Cell, Record], workers: int, console: Console) -> None:
+    def __init__(self, cells: Sequence[Unit], ended: Mapping[Any, Record], workers: int, console: Console) -> None:
         self.cells, self.ended, self.workers, self.console = cells, ended, workers, console
         columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
         self.bar = Progress(*columns, console=console, disable=not console.is_terminal)
@@ -74,7 +66,7 @@ class Following:
     ) -> None:
         self.bar.stop()
 
-    def show(self, cell: Cell | None, running: Sequence[Cell]) -> None:
+    def show(self, cell: Unit | None, running: Sequence[Unit]) -> None:
         """Tells of the cell that has just ended and of those that run."""
         left = [other for other in self.cells if other not in self.ended]
         seconds = remaining_seconds(left, self.ended, self.workers)
@@ -92,5 +84,5 @@ class Following:
         self.bar.console.print(text, soft_wrap=True, highlight=False, markup=False)
 
 
-def _value(cell: Cell, record: Record) -> str:
-    return "not scored" if record.value is None else f"{HEADLINES[cell.task].name} {record.value:.3f}"
+def _value(cell: Unit, record: Record) -> str:
+    return "not scored" if record.value is None else f"{cell.headline} {record.value:.3f}"

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bundle.sweep.plan import Cell
+from bundle.sweep.unit import Unit
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 
@@ -40,14 +40,14 @@ class Record:
     value: float | None = None
 
 
-def write_record(cell: Cell, record: Record) -> Record:
+def write_record(cell: Unit, record: Record) -> Record:
     """Written last of all files, and whole: its presence says that the cell has ended."""
     content = {"cell": cell.name, "made_from": cell.identity(), **asdict(record)}
     write_text_atomically(json.dumps(content, indent=1), cell.folder / RECORD)
     return record
 
 
-def read_record(cell: Cell) -> Record | None:
+def read_record(cell: Unit) -> Record | None:
     """How the cell ended, or None when it has not.
 
     Raises:
@@ -68,7 +68,7 @@ def read_record(cell: Cell) -> Record | None:
     return Record(**{**content, "names": tuple(content["names"])})
 
 
-def begin(cell: Cell) -> dict[str, Any]:
+def begin(cell: Unit) -> dict[str, Any]:
     """Makes the cell's folder ready; gives what an attempt that was cut off has left: `{"trained": …}`, or nothing.
 
     What failed, or was begun with other settings, starts anew from an empty folder.
@@ -86,7 +86,7 @@ def begin(cell: Cell) -> dict[str, Any]:
     return left
 
 
-def note(cell: Cell, state: dict[str, Any]) -> None:
+def note(cell: Unit, state: dict[str, Any]) -> None:
     """Keeps how far the cell is."""
     write_text_atomically(json.dumps({**state, "made_from": cell.identity()}, indent=1), cell.folder / BEGUN)
 

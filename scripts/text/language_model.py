@@ -131,6 +131,11 @@ class FrozenLanguageModel:
             raise CxrError(f"{folder}: the tokenizer has more words than the encoder; they are not of one model.")
         self._encoder = self._in_working_dtype(encoder.to(self.device))
 
+    def parameter_count(self) -> int:
+        """Number of its parameters; loads it."""
+        self.load()
+        return sum(parameter.numel() for parameter in self._encoder.parameters())
+
     def embed(self, texts: Sequence[str], progress: bool = False) -> np.ndarray:
         """Vectors of texts.
 

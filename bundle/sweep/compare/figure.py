@@ -1,0 +1,63 @@
+"""The comparison as one figure: a panel a score, a line a method with its encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from scripts.output import ScoreRow
+from scripts.output.style import QUIET, add_axes, color, new_figure, save, styled
+
+CHANCE = (0, (2, 1))  # dashes
+COSTS = ("trained parameters", "seconds a step")
+SCORES = ("zero-shot macro AUROC", "R@10 image→report", "effective rank")
+
+
+@styled
+def plot_comparison(rows: Sequence[ScoreRow], path: str | Path, title: str = "Methods with one budget") -> Path:
+    """Draw costs, the tasks' scores and the space's scores side by side.
+
+    Args:
+        rows: of `comparison_rows`.
+        path: the picture.
+        title: its title.
+    """
+    by_name = {row.name: row for row in rows}
+    tasks = [row.name for row in rows if row.name.endswith("%") or "% (" in row.name]
+    shown = [by_name[name] for name in (*COSTS, *tasks, *SCORES) if name in by_name]
+    shown = [row for row in shown if any(score.value is not None for score in row.scores.values())]
+    methods = list(rows[0].scores)
+    across = 2
+    down = -(-len(shown) // across)
+    figure = new_figure(0.8 + down * (0.9 + 0.27 * len(methods)), title)
+    panels = add_axes(figure, down, across)
+    for axes, row in zip(panels, shown):
+        _panel(axes, row, methods)
+    for axes in panels[len(shown) :]:
+        axes.set_visible(False)
+    for place, axes in enumerate(panels):
+        if place % across:
+            axes.set_yticklabels([])
+    return save(figure, path)
+
+
+def _panel(axes: Axes, row: ScoreRow, methods: Sequence[str]) -> None:
+    for place, method in enumerate(methods):
+        score = row.scores[method]
+        if score.value is None:
+            axes.text(0.01, place, "–", transform=axes.get_yaxis_transform(), va="center", color=QUIET)
+            continue
+        if score.lo is not None and score.hi is not None:
+            axes.hlines(place, score.lo, score.hi, color=color(place), linewidth=1.6)
+        axes.plot(score.value, place, "o", color=color(place), markersize=6)
+    if row.trivial is not None:
+        axes.axvline(row.trivial, color=QUIET, linestyle=CHANCE, linewidth=1.2)
+    values = np.array([s.value for s in row.scores.values() if s.value], dtype=float)
+    if row.name in COSTS and len(values) and values.min() > 0:
+        axes.set_xscale("log")
+    axes.set_title(row.name, loc="left", fontsize=9.5)
+    axes.set_yticks(range(len(methods)), methods)
+    axes.set_ylim(len(methods) - 0.4, -0.6)
