@@ -1,6 +1,7 @@
 """Pre-training methods: one file a method, holding its module and its loss."""
 
 from scripts.pretraining.adaptor import Adaptor
+from scripts.pretraining.decay import decay_groups
 from scripts.pretraining.dual_encoder import DualEncoder
 from scripts.pretraining.infonce import ConVirt, InfoNCELoss
 from scripts.pretraining.mflag import MFlag, MFlagLoss
@@ -19,5 +20,6 @@ __all__ = [
     "SigLipLoss",
     "Supervised",
     "SupervisedLoss",
+    "decay_groups",
     "orthogonality",
 ]

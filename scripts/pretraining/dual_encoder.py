@@ -47,7 +47,8 @@ class DualEncoder(nn.Module):
             text: frozen text embeddings, `(B, text_dim)`.
 
         Returns:
-            `image_features` `(B, image_dim)`, `image_projection` and `text_projection` `(B, out_dim)`, all float32.
+            `image_features` `(B, image_dim)`, `image_projection` and `text_projection` `(B, out_dim)`, all float32
+            (float64 stays).
         """
         if image.dim() == 4:
             image = image.contiguous(memory_format=torch.channels_last)
@@ -58,9 +59,9 @@ class DualEncoder(nn.Module):
             image_projection = self.project_image(features)
             text_projection = self.project_text(text)
         return {
-            "image_features": features.float(),
-            "image_projection": image_projection.float(),
-            "text_projection": text_projection.float(),
+            "image_features": single(features),
+            "image_projection": single(image_projection),
+            "text_projection": single(text_projection),
         }
 
     def project_image(self, features: torch.Tensor) -> torch.Tensor:
@@ -85,6 +86,11 @@ class DualEncoder(nn.Module):
         """
         cells = feature_encoder(self.encoder)(image)[-1].permute(0, 2, 3, 1)
         return self.project_image(cells.flatten(0, 2)).unflatten(0, cells.shape[:3])
+
+
+def single(values: torch.Tensor) -> torch.Tensor:
+    """`values` in float32, in which losses are computed; float64 stays."""
+    return values if values.dtype == torch.float64 else values.float()
 
 
 def feature_dim(encoder: nn.Module) -> int:

@@ -15,7 +15,7 @@ from torch import nn
 
 from scripts.distributed import gather_over_ranks
 from scripts.precision import Precision
-from scripts.pretraining.dual_encoder import DualEncoder, feature_dim
+from scripts.pretraining.dual_encoder import DualEncoder, feature_dim, single
 
 LOG_SCALE = math.log(1 / 0.07)
 MAX_LOG_SCALE = math.log(100)
@@ -92,7 +92,7 @@ class InfoNCELoss(nn.Module):
 def similarities(pred: dict[str, torch.Tensor]) -> torch.Tensor:
     """`(N, N)` cosines of the N images and N reports of all ranks, in float32 (float64 stays)."""
     image, text = (
-        gather_over_ranks(F.normalize(side if side.dtype == torch.float64 else side.float(), dim=1))
+        gather_over_ranks(F.normalize(single(side), dim=1))
         for side in (pred["image_projection"], pred["text_projection"])
     )
     return image @ text.T
