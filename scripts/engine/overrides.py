@@ -33,7 +33,7 @@ def check_command_line(arguments: Sequence[str]) -> None:
 
     Raises:
         CxrError: an override names an id that the config does not have and no component accepts, says `false` where
-            only `False` is one, or `None`, which MONAI passes over.
+            only `False` is one, or `None`, which MONAI passes over; or the encoder needs the overlay `encoder.json`.
     """
     given = named_arguments(arguments)
     if "args_file" in given:
@@ -56,6 +56,21 @@ def check_command_line(arguments: Sequence[str]) -> None:
                 f"--{name} None: MONAI passes over it, and the config's value would stay. Write a file with "
                 f'{{"{name}": null}}, and give it last in --config_file.'
             )
+    _check_encoder(given.get("encoder", config.get("encoder")), config, files)
+
+
+def _check_encoder(encoder: Any, config: ConfigParser, files: Any) -> None:
+    """Refuses an encoder that the stock ResNet's `network_def`, whose class is the encoder's name, cannot be."""
+    network = config.get("network_def")
+    stock = isinstance(network, dict) and network.get("_target_") == "@encoder"
+    if stock and not re.fullmatch(r"resnet\d+\w*", str(encoder)):
+        shown = [Path(file).as_posix() for file in ([files] if isinstance(files, str) else files)]
+        overlay = (Path(shown[0]).parent / "encoder.json").as_posix()
+        listed = ",".join(f"'{file}'" for file in [shown[0], overlay, *shown[1:]])
+        raise CxrError(
+            f"--encoder {encoder} is no ResNet of MONAI, which {shown[0]} builds alone. Any other encoder goes through "
+            f'{Path(overlay).name}: --config_file "[{listed}]".'
+        )
 
 
 def command_line_config(arguments: Sequence[str]) -> dict[str, Any] | None:

@@ -45,8 +45,9 @@ class VisionModelEncoder(FeatureEncoder):
         if isinstance(getattr(getattr(body, "pooler", None), "dense", None), nn.Linear):
             self.body.pooler = None
         # In the state dict: weights without the normalisation that they were trained with are another function.
-        mean = torch.tensor(getattr(config, "image_mean", None) or [GREY_MEAN] * 3).reshape(1, 3, 1, 1)
-        std = torch.tensor(getattr(config, "image_std", None) or [GREY_STD] * 3).reshape(1, 3, 1, 1)
+        channels = getattr(config, "num_channels", 3)
+        mean = torch.tensor(getattr(config, "image_mean", None) or [GREY_MEAN] * channels).reshape(1, channels, 1, 1)
+        std = torch.tensor(getattr(config, "image_std", None) or [GREY_STD] * channels).reshape(1, channels, 1, 1)
         self.register_buffer("scale", GREY_STD / std)
         self.register_buffer("shift", (GREY_MEAN - mean) / std)
         # Models whose position embeddings have one size unless they are told to resize them.
@@ -62,6 +63,7 @@ class VisionModelEncoder(FeatureEncoder):
 
     def run(self, image: torch.Tensor, **arguments: Any) -> Any:
         """The body's own output for `(B, 3, H, W)`, normalised as the workflows do it."""
+        image = image[:, : self.scale.shape[1]]  # all three are equal; a model of grey images takes one
         return self.body(pixel_values=image * self.scale + self.shift, **self._arguments, **arguments)
 
     def reinitialize(self) -> None:

@@ -101,8 +101,8 @@ def build_vision_model(values: Mapping[str, Any], **options: Any) -> nn.Module:
         model = (AutoBackbone if _is_backbone(config) else AutoModel).from_config(config, dtype=torch.float32)
     except (ImportError, KeyError, TypeError, ValueError, StrictDataclassError) as error:
         raise CxrError(f"'{form.model_type}' cannot be built as configured: {_short(error)}") from error
-    if getattr(model, "main_input_name", "") != "pixel_values" or getattr(config, "num_channels", 3) != 3:
-        raise CxrError(f"'{config.model_type}' is not a model of images with three channels.")
+    if getattr(model, "main_input_name", "") != "pixel_values" or getattr(config, "num_channels", 3) not in (1, 3):
+        raise CxrError(f"'{config.model_type}' is not a model of images with one or three channels.")
     return model
 
 
@@ -112,7 +112,8 @@ def _is_backbone(config: Any) -> bool:
     """
     if not any(hasattr(config, name) for name in ("depths", "patch_size", "num_channels")):
         raise CxrError(f"'{config.model_type}' is no vision model.")
-    if gives_tokens(config) or config.model_type not in MODEL_FOR_BACKBONE_MAPPING_NAMES:
+    known = config.model_type in MODEL_FOR_BACKBONE_MAPPING_NAMES and hasattr(config, "stage_names")
+    if gives_tokens(config) or not known:
         return False
     if isinstance(getattr(config, "hidden_sizes", None), tuple):  # the default, to which ConvNeXt adds a list
         config.hidden_sizes = list(config.hidden_sizes)

@@ -125,3 +125,23 @@ def test_the_resolved_config_has_the_overrides_with_their_types(
     assert config is not None
     assert (config["optimizer"] if key == "betas" else config)[key] == value
     assert "config_file" not in config
+
+
+@pytest.mark.parametrize(
+    "encoder", ["densenet121", "../models/vit", "facebook/dinov2-small@abc", "{'model_type':'vit'}"]
+)
+@pytest.mark.parametrize("config", ["train", "inference"])
+def test_an_encoder_that_is_no_resnet_asks_for_the_overlay(encoder: str, config: str, project: Path) -> None:
+    file, overlay = (str(project / "configs" / f"{name}.json") for name in (config, "encoder"))
+    with pytest.raises(CxrError) as caught:
+        check_command_line(["run", "--config_file", file, "--encoder", encoder])
+    assert f"--encoder {encoder} is no ResNet of MONAI" in str(caught.value)
+    assert str(caught.value).endswith(f"""--config_file "['{file}','{overlay}']".""")
+    check_command_line(["run", "--config_file", f"['{file}','{overlay}']", "--encoder", encoder])
+
+
+def test_the_overlay_goes_behind_the_first_file(project: Path) -> None:
+    folder = project / "configs"
+    files = f"['{folder}/train.json','{folder}/evaluate.json']"
+    with pytest.raises(CxrError, match=r"train.json','[^']*encoder.json','[^']*evaluate.json'\]"):
+        check_command_line(["run", "--config_file", files, "--encoder", "densenet121"])

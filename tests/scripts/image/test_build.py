@@ -44,7 +44,15 @@ FORMS: dict[str, dict[str, Any]] = {
     "swin": {"embed_dim": 8, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 2]},
     "resnet": {"embedding_size": 8, "hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 2, 1], "layer_type": "basic"},
 }
-PARAMETERS = {"resnet18": 11_176_512, "resnet34": 21_284_672, "resnet50": 23_508_032}
+# torchvision's published counts less the 1000-class layer.
+PARAMETERS = {
+    "resnet18": 11_689_512 - 513_000,
+    "resnet34": 21_797_672 - 513_000,
+    "resnet50": 25_557_032 - 2_049_000,
+    "densenet121": 7_978_856 - 1_025_000,
+    "densenet169": 14_149_480 - 1_665_000,
+    "densenet201": 20_013_928 - 1_921_000,
+}
 
 
 def stock(kind: str, seed: int = 3) -> PreTrainedModel:
@@ -57,8 +65,7 @@ def wrapped(body: torch.nn.Module) -> FeatureEncoder:
 
 
 @pytest.mark.parametrize("name", PARAMETERS)
-def test_resnets_are_torchvisions(name: str) -> None:
-    """Published counts (torchvision's, 11,689,512, 21,797,672 and 25,557,032) less the 1000-class layer."""
+def test_stock_networks_are_torchvisions(name: str) -> None:
     assert sum(parameter.numel() for parameter in build_encoder(name).parameters()) == PARAMETERS[name]
 
 
@@ -83,11 +90,12 @@ def test_the_same_seed_gives_the_same_encoder() -> None:
         ("unet", {}, "No encoder 'unet': it is no folder, and not the `owner/name`"),
         ("/nowhere/at/all", {}, "No encoder '/nowhere/at/all': it is no folder"),
         ("resnet10", {"widen": 2}, "encoder_options: 'resnet10' does not take them (ResNet"),
+        ("densenet121", {"growth": 2}, "encoder_options: 'densenet121' does not take them ("),
         ({"model_type": "vit", **TOKENS}, {"depht": 2}, "encoder_options: a 'vit' has no depht"),
         ({"model_type": "my-vit"}, {}, "'my-vit' is no architecture"),
         (TOKENS, {}, "'' is no architecture (`model_type`)"),
         ({"model_type": "bert"}, {}, "'bert' is no vision model"),
-        ({"model_type": "vit", **TOKENS, "num_channels": 1}, {}, "not a model of images with three channels"),
+        ({"model_type": "vit", **TOKENS, "num_channels": 4}, {}, "not a model of images with one or three"),
         ({"model_type": "vit", **TOKENS, "hidden_act": "nope"}, {}, "'vit' cannot be built as configured: 'nope'"),
         ({"model_type": "vit", **TOKENS}, {"hidden_size": "big"}, "'hidden_size' expected int, got str (value: 'big')"),
         (torch.nn.Identity(), {"widen_factor": 2}, "encoder_options: widen_factor cannot be given"),
@@ -243,6 +251,32 @@ def test_a_configuration_builds_without_its_folder(tmp_path: Path) -> None:
         assert not torch.allclose(there.pooled(IMAGES), wrapped(stock("vit")).pooled(IMAGES))
     assert encoder_config("resnet50") == "resnet50"
     assert encoder_config(carried) == carried
+
+
+def test_a_model_of_the_hub_at_a_revision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Laid out as the hub's cache on disk: two commits of one model, one of them `main`, the other tagged `v1`."""
+    commits = {"main": "a" * 40, "v1": "b" * 40}
+    repository = tmp_path / "models--lab--xray"
+    (repository / "refs").mkdir(parents=True)
+    states = {}
+    for seed, (ref, commit) in enumerate(commits.items()):
+        model = stock("vit", seed)
+        model.save_pretrained(repository / "snapshots" / commit)
+        (repository / "refs" / ref).write_text(commit)
+        states[ref] = model.state_dict()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    for name, ref in {"lab/xray": "main", "lab/xray@v1": "v1", f"lab/xray@{'b' * 40}": "v1"}.items():
+        with caplog.at_level(logging.INFO):
+            caplog.clear()
+            body = build_encoder(name)
+        assert (f"write lab/xray@{'a' * 40}" in caplog.text) == ("@" not in name)
+        load_body(body, name)
+        assert all(torch.equal(value, states[ref][key]) for key, value in body.state_dict().items())
+    with pytest.raises(CxrError, match=r"No encoder 'lab/xray@v2'"):
+        build_encoder("lab/xray@v2")
 
 
 def test_the_published_dinov2(shared_data: Path) -> None:

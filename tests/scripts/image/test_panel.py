@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from monai.networks.nets import resnet10
 from torch import nn
+from transformers import Dinov2Config, Dinov2Model
 
 from scripts.errors import CxrError
-from scripts.image import EncoderPanel, PixelGrid
+from scripts.image import EncoderPanel, PixelGrid, PooledEncoder
 
 FORM = {"spatial_dims": 2, "n_input_channels": 3, "bias_downsample": False, "feed_forward": False, "widen_factor": 0.25}
 IMAGES = torch.rand(3, 3, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -81,3 +83,43 @@ def test_weights_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     torch.save(state, tmp_path / "model.pt")
     with pytest.raises(CxrError, match=r"1 missing \(conv1\.weight\)"):
         EncoderPanel(encoder(), {"ours": tmp_path / "model.pt"})
+
+
+TOKENS = {
+    "model_type": "dinov2", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 64,
+    "patch_size": 8,
+}  # fmt: skip
+ADAPTOR = {"body": TOKENS, "width": 16, "layers": 1, "heads": 2, "hidden": 8}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("densenet121", {"growth_rate": 4, "init_features": 8}), (TOKENS, {}), ("adaptor", ADAPTOR)],
+)
+def test_any_encoder_has_a_panel(name: Any, options: dict[str, Any], tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    template, trained = PooledEncoder(name, options), PooledEncoder(name, options)
+    torch.save(trained.state_dict(), tmp_path / "model.pt")
+    panel = EncoderPanel(template, {"ours": tmp_path / "model.pt"}, random_seeds=(0, 1), pixels=False)
+    found = features(panel)
+    frozen = ["frozen encoder"] if name == "adaptor" else []
+    assert list(found) == ["ours", *frozen, "random initialisation 0", "random initialisation 1"]
+    with torch.no_grad():
+        torch.testing.assert_close(found["ours"], trained.eval()(IMAGES))
+        if frozen:  # of the template: what its `encoder_weights` put there
+            torch.testing.assert_close(
+                found["frozen encoder"], template.encoder.body.get_submodule("inner").pooled(IMAGES)
+            )
+    first, second = found["random initialisation 0"], found["random initialisation 1"]
+    assert not torch.allclose(first, second)
+    again = features(EncoderPanel(trained if not frozen else template, {}, random_seeds=(1,), pixels=False))
+    assert torch.equal(again["random initialisation 1"], second)
+
+
+def test_a_random_transformer_is_a_new_one() -> None:
+    """The member of seed 7 has the weights that the library gives a model that is made with this seed."""
+    panel = EncoderPanel(PooledEncoder(TOKENS), {}, random_seeds=(7,), pixels=False)
+    torch.manual_seed(7)
+    fresh = Dinov2Model(Dinov2Config(**{key: value for key, value in TOKENS.items() if key != "model_type"}))
+    ours = panel.members[0].get_submodule("encoder.body").state_dict()
+    assert all(torch.equal(ours[key], value) for key, value in fresh.state_dict().items())
