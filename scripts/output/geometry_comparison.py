@@ -45,7 +45,9 @@ def plot_geometry_comparison(
         CxrError: no history holds any of the scores.
     """
     spectra = spectra or {}
-    shown = [name for name in GEOMETRY if any(f"val_{name}" in row for rows in histories.values() for row in rows)]
+    # On one data set the rank share has the effective rank's shape.
+    scores = [name for name in GEOMETRY if name != "rank_share"]
+    shown = [name for name in scores if any(f"val_{name}" in row for rows in histories.values() for row in rows)]
     if not shown:
         raise CxrError(
             "None of the histories has latent geometry (val_effective_rank, …): there is nothing to compare."
