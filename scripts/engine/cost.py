@@ -31,29 +31,27 @@ class MeasureCost:
     to the updated weights; `batch_seconds` is the part of it spent waiting for the batch, `step_cpu_seconds` the CPU
     time of this process in it (on a shared machine the steadier number). `one_off_seconds`: from the start to the first
     epoch, which is where reports are embedded and features stored; nearly 0 when they are there already.
-    `training_seconds`: the epochs with their validations. `peak_memory_mib`, `peak_memory_of`: from the first epoch on,
-    "cuda" the most that torch had allocated, "cpu" the resident memory above `resident`. A resumed run goes on
-    counting.
+    `training_seconds`: the epochs with their validations. `peak_memory_mib`, `peak_memory_of`: in the steps of the
+    first epoch; "cuda" the most that torch had allocated, "cpu" the resident memory beyond that at the epoch's start,
+    and the network on top (not the libraries, nor the data loader's processes). A resumed run goes on counting.
 
     Args:
         network: the trained one.
         path: of the file.
-        resident: `resident_bytes()` before the run was built; the libraries are not the run's.
         warmup: first steps that are not timed.
         most: steps that are timed; a GPU is waited for in these, and in no other.
     """
 
-    def __init__(
-        self, network: torch.nn.Module, path: str | Path, resident: int = 0, warmup: int = 3, most: int = 200
-    ) -> None:
-        self.network, self.path, self.resident = network, Path(path), resident
+    def __init__(self, network: torch.nn.Module, path: str | Path, warmup: int = 3, most: int = 200) -> None:
+        self.network, self.path = network, Path(path)
         self.warmup, self.most = warmup, most
         self.device = next(network.parameters()).device
         self.times: dict[str, list[float]] = {"step": [], "batch": [], "cpu": []}
         self.counted = {"one_off_seconds": 0.0, "training_seconds": 0.0, "peak_memory_mib": 0.0}
-        self._resident = _PeakResident()
+        self._resident: _PeakResident | None = None
         self._seen = 0
         self._began: float | None = None
+        self._peak_is_read = False
         self._asked: tuple[float, float] | None = None
 
     def attach(self, engine: Engine) -> None:
@@ -66,8 +64,9 @@ class MeasureCost:
         engine.add_event_handler(Events.GET_BATCH_STARTED, self.ask)
         engine.add_event_handler(Events.GET_BATCH_COMPLETED, self.get)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.step)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.end_epoch)
         engine.add_event_handler(Events.COMPLETED, self.finish)
-        on_error(engine, lambda error: self._resident.stop())
+        on_error(engine, lambda error: self._read_peak())
 
     def start(self, engine: Engine) -> None:
         """Starts the clock of what is done once."""
@@ -83,7 +82,7 @@ class MeasureCost:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         else:
-            self._resident.start()
+            self._resident = _PeakResident()
 
     def ask(self, engine: Engine) -> None:
         """A batch is asked for."""
@@ -108,10 +107,13 @@ class MeasureCost:
         self.times["cpu"].append(time.process_time() - cpu)
         self._asked = None
 
+    def end_epoch(self, engine: Engine) -> None:
+        """Ends the watch over the memory; list this handler before the one that validates."""
+        self._read_peak()
+
     def finish(self, engine: Engine) -> None:
         """Writes the file."""
         self._measure()
-        self._resident.stop()
         kind = "cuda" if self.device.type == "cuda" else "cpu"
         medians = {name: median(values) for name, values in self.times.items() if values}
         content: dict[str, Any] = {
@@ -136,16 +138,23 @@ class MeasureCost:
         self.counted = dict(state_dict["counted"])
 
     def _measure(self) -> None:
-        """Brings the seconds of the epochs and the peak up to now."""
+        """Brings the seconds of the epochs up to now."""
         if self._began is None:
             return
         now = time.monotonic()
         self.counted["training_seconds"] += now - self._began
         self._began = now
-        if self.device.type == "cuda":
-            peak = torch.cuda.max_memory_allocated(self.device)
+
+    def _read_peak(self) -> None:
+        """Reads the peak once a process: what validation imports and keeps would count from the second epoch on."""
+        if self._peak_is_read or self._began is None:
+            return
+        self._peak_is_read = True
+        if self._resident is not None:
+            every = [*self.network.parameters(), *self.network.buffers()]
+            peak = self._resident.stop() + sum(tensor.numel() * tensor.element_size() for tensor in every)
         else:
-            peak = self._resident.peak - self.resident
+            peak = torch.cuda.max_memory_allocated(self.device)
         self.counted["peak_memory_mib"] = max(self.counted["peak_memory_mib"], peak / MIB)
 
     def _wait(self) -> None:
@@ -153,34 +162,23 @@ class MeasureCost:
             torch.cuda.synchronize(self.device)
 
 
-def resident_bytes() -> int:
-    """Resident memory of this process; its data loader's processes are not counted."""
-    return int(psutil.Process().memory_info().rss)
-
-
 class _PeakResident:
-    """The largest resident memory seen by a thread that looks every 10 ms (a backward pass takes longer)."""
+    """The largest resident memory beyond that at its start, seen by a thread that looks every 10 ms (a backward pass
+    takes longer)."""
 
     def __init__(self) -> None:
-        self.peak = 0
+        self.process = psutil.Process()
+        self.first = self.peak = int(self.process.memory_info().rss)
         self._ended = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self._thread.start()
 
-    def start(self) -> None:
-        """Starts looking; a second start goes on."""
-        if self._thread is None:
-            self._ended.clear()
-            self._thread = threading.Thread(target=self._look, daemon=True)
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Ends the thread."""
-        if self._thread is not None:
-            self._ended.set()
-            self._thread.join()
-            self._thread = None
+    def stop(self) -> int:
+        """Ends the thread; bytes beyond those at the start."""
+        self._ended.set()
+        self._thread.join()
+        return self.peak - self.first
 
     def _look(self) -> None:
-        process = psutil.Process()
         while not self._ended.wait(SAMPLED):
-            self.peak = max(self.peak, int(process.memory_info().rss))
+            self.peak = max(self.peak, int(self.process.memory_info().rss))

@@ -29,7 +29,7 @@ def plot_comparison(rows: Sequence[ScoreRow], path: str | Path, title: str = "Me
     tasks = [row.name for row in rows if row.name.endswith("%") or "% (" in row.name]
     shown = [by_name[name] for name in (*COSTS, *tasks, *SCORES) if name in by_name]
     shown = [row for row in shown if any(score.value is not None for score in row.scores.values())]
-    methods = list(rows[0].scores)
+    methods = list(dict.fromkeys(name for row in shown for name in row.scores))
     across = 2
     down = -(-len(shown) // across)
     figure = new_figure(0.8 + down * (0.9 + 0.27 * len(methods)), title)
@@ -46,8 +46,8 @@ def plot_comparison(rows: Sequence[ScoreRow], path: str | Path, title: str = "Me
 
 def _panel(axes: Axes, row: ScoreRow, methods: Sequence[str]) -> None:
     for place, method in enumerate(methods):
-        score = row.scores[method]
-        if score.value is None:
+        score = row.scores.get(method)
+        if score is None or score.value is None:
             axes.text(0.01, place, "–", transform=axes.get_yaxis_transform(), va="center", color=QUIET)
             continue
         if score.lo is not None and score.hi is not None:

@@ -24,7 +24,6 @@ from scripts.metrics.collapse import first_collapse
 from scripts.output import Score, ScoreRow
 
 MODELS = Path(__file__).with_name("models.csv")
-NOT_TRAINED = "nothing was pre-trained"
 WAYS = {"image_to_report": "image→report", "report_to_image": "report→image"}
 RANKS = {"r_at_1": "R@1", "r_at_5": "R@5", "r_at_10": "R@10", "median_rank": "median rank"}
 
@@ -102,17 +101,17 @@ def comparison_rows(pretrained: Pretrained, frame: pd.DataFrame, data: str, prob
     rows = [*_costs(trained), *sweep_rows(frame), _zero_shot(trained, probe), *_retrieval(trained, data)]
     rows += [_effective_rank(trained, pretrained, data), _collapsed(trained)]
     others = [name for name in dict.fromkeys(frame["init"]) if name not in {one.name for one in trained}]
-    return [_whole(row, [*others, *(one.name for one in trained)]) for row in rows]
+    return [_in_order(row, [*others, *(one.name for one in trained)]) for row in rows]
 
 
 def comparison_frame(rows: Sequence[ScoreRow]) -> pd.DataFrame:
     """One line a method and encoder; for each score its value, and `lo`, `hi`, `trivial` and `note` where there are
     any."""
     lines = []
-    for name in rows[0].scores:
+    for name in dict.fromkeys(name for row in rows for name in row.scores):
         line: dict[str, Any] = {"method": name}
         for row in rows:
-            score = row.scores[name]
+            score = row.scores.get(name, Score(None))
             line[row.name] = score.value
             line |= {f"{row.name}, {end}": getattr(score, end) for end in ("lo", "hi")}
             line |= {f"{row.name}, trivial": row.trivial, f"{row.name}, note": score.note or None}
@@ -214,10 +213,10 @@ def _mean(entries: Sequence[Mapping[str, Any]], seeds: int, reason: str) -> Scor
     return Score(value, lo, hi, "" if len(entries) == seeds else f"{len(entries)} of {seeds} seeds")
 
 
-def _whole(row: ScoreRow, names: Sequence[str]) -> ScoreRow:
-    scores = {name: row.scores.get(name, Score(None, note=NOT_TRAINED)) for name in names}
+def _in_order(row: ScoreRow, names: Sequence[str]) -> ScoreRow:
+    """The same columns order in every line; what is only compared against has no costs."""
     trivial = row.trivial if row.trivial is None or np.isfinite(row.trivial) else None
-    return ScoreRow(row.name, scores, trivial)
+    return ScoreRow(row.name, {name: row.scores[name] for name in names if name in row.scores}, trivial)
 
 
 def _short(text: str, most: int = 70) -> str:

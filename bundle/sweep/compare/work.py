@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import ctypes
-import gc
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +14,6 @@ from monai.bundle import ConfigWorkflow
 from bundle.sweep.compare.plan import CONFIGS, EvaluationCell, PretrainingCell
 from bundle.sweep.record import BEGUN, Record, note, read_record
 from bundle.sweep.runner import Runner, checkpoint_of
-from scripts.engine.cost import resident_bytes
 from scripts.engine.state import parts, unwrap, was_stopped
 
 COST = "cost.json"
@@ -72,8 +68,10 @@ class PretrainingRunner(Runner):
             if "artifacts" in handler:  # without the weights, which lie in the cell
                 kept = [cell.folder / "training" / name for name in ("history.json", "pictures")]
                 handler |= {"artifacts": [*map(str, kept)], "parent_run": self.tracked.parent_run}
-        cost = {"network": "@network", "path": str(cell.folder / COST), "resident": _resident_now()}
+        cost = {"network": "@network", "path": str(cell.folder / COST)}
         handlers.insert(1, {"_target_": "scripts.engine.MeasureCost", **cost})
+        if "features_dir" in workflow.parser and "features_dir" not in cell.overrides:
+            workflow.parser["features_dir"] = str(self.features)  # so that storing them is part of what is measured
         workflow.initialize()
         return workflow
 
@@ -135,11 +133,3 @@ def _language_model(workflow: ConfigWorkflow) -> int:
     if not hasattr(network, "project_text"):
         return 0
     return int(workflow.parser.get_parsed_content("text_encoder").parameter_count())
-
-
-def _resident_now() -> int:
-    """Resident memory without what earlier work of this process has freed and glibc still holds."""
-    gc.collect()
-    with suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
-    return resident_bytes()
