@@ -191,9 +191,7 @@ class AdaptedEncoder(FeatureEncoder):
 
     def _seen(self, image: Tensor) -> tuple[Tensor, list[Tensor]]:
         """The sequence `(B, 1 + h * w, d)` of the pooled token and the last map's cells, and the maps."""
-        maps = self.inner(image)
-        # A hierarchy's pooled vector is the mean of its last map.
-        pooled = self.inner.pooled(image) if len(maps) == 1 else maps[-1].mean((2, 3))
+        pooled, maps = self.inner.pooled_and_maps(image)
         return torch.cat([pooled[:, None], _cells(maps[-1])], dim=1), maps
 
 

@@ -75,6 +75,11 @@ class FeatureEncoder(nn.Module):
         """`(B, 3, H, W)` to `(B, dim)`."""
         raise NotImplementedError
 
+    def pooled_and_maps(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """`pooled` and `forward` in one pass; here for encoders whose pooled vector is their last map's average."""
+        maps = self.forward(image)
+        return maps[-1].mean((2, 3)), maps
+
     def stages(self) -> list[nn.Module]:
         """The body in parts, input to output: what layer-wise learning rates step through."""
         raise NotImplementedError

@@ -99,13 +99,22 @@ class TokenEncoder(VisionModelEncoder):
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """See `FeatureEncoder`; one map."""
-        rows, columns = self._grid(image)
-        tokens = self.run(image).last_hidden_state
-        return [tokens[:, -rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))]
+        return [self._map(self.run(image), image)]
 
     def pooled(self, image: torch.Tensor) -> torch.Tensor:
         """See `FeatureEncoder`."""
+        return self._pooled(self.run(image), image)
+
+    def pooled_and_maps(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """See `FeatureEncoder`."""
         found = self.run(image)
+        return self._pooled(found, image), [self._map(found, image)]
+
+    def _map(self, found: Any, image: torch.Tensor) -> torch.Tensor:
+        rows, columns = self._grid(image)
+        return found.last_hidden_state[:, -rows * columns :].transpose(1, 2).unflatten(2, (rows, columns))
+
+    def _pooled(self, found: Any, image: torch.Tensor) -> torch.Tensor:
         pooled = getattr(found, "pooler_output", None)
         if pooled is not None:
             return pooled

@@ -168,3 +168,12 @@ def test_what_cannot_be_is_said() -> None:
         encoder("words")
     with pytest.raises(SettingError, match="multiple of its heads"):
         AdaptorTower(16, width=10, heads=3)
+
+
+@pytest.mark.parametrize("body", [VIT, RESNET, {"body": "densenet121", "body_options": {"growth_rate": 4}}], ids=str)
+def test_one_pass_gives_the_pooled_vector_and_the_maps(body: dict[str, Any]) -> None:
+    inner, image = encoder(body=body).inner, torch.randn(2, 3, 64, 48)
+    pooled, maps = inner.pooled_and_maps(image)
+    torch.testing.assert_close(pooled, inner.pooled(image))
+    for found, wanted in zip(maps, inner(image), strict=True):
+        torch.testing.assert_close(found, wanted)
