@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from scripts.output import ScoreRow
 from scripts.output.style import QUIET, add_axes, color, new_figure, save, styled
@@ -55,9 +56,12 @@ def _panel(axes: Axes, row: ScoreRow, methods: Sequence[str]) -> None:
         axes.plot(score.value, place, "o", color=color(place), markersize=6)
     if row.trivial is not None:
         axes.axvline(row.trivial, color=QUIET, linestyle=CHANCE, linewidth=1.2)
-    values = np.array([s.value for s in row.scores.values() if s.value], dtype=float)
+    values = np.array([score.value for score in row.scores.values() if score.value], dtype=float)
     if row.name in COSTS and len(values) and values.min() > 0:
         axes.set_xscale("log")
+        axes.set_xlim(10 ** np.floor(np.log10(values.min())), 10 ** np.ceil(np.log10(values.max() * 1.01)))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_title(row.name, loc="left", fontsize=9.5)
     axes.set_yticks(range(len(methods)), methods)
     axes.set_ylim(len(methods) - 0.4, -0.6)
