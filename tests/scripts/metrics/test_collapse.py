@@ -36,9 +36,17 @@ def judge(values: list[tuple[float, float]], limit: int) -> list[bool]:
         (AUTHORS_DEMO, 58, [True] * 4),
         (DEFAULT_REAL, 44, [False] * 6),
         (DEFAULT_DEMO, 58, [False] * 5),
+        ([(31.7, -8.9e-4), (44.9, -2.5e-5), (44.0, -1.4e-5), (45.9, -3.6e-6)], 56, [False, True, True, True]),
         ([(11.0, -0.5), (12.5, -0.7), (13.0, -0.7), (15.0, -0.7)], 56, [True, True, True, False]),
     ],
-    ids=["authors' loss", "authors' loss, within an epoch", "default", "default on the demo", "about a fifth"],
+    ids=[
+        "authors' loss",
+        "authors' loss, within an epoch",
+        "default",
+        "default on the demo",
+        "Adaptor at 1e-3",
+        "about a fifth",
+    ],
 )
 def test_real_runs(values: list[tuple[float, float]], limit: int, expected: list[bool]) -> None:
     assert judge(values, limit) == expected
