@@ -61,7 +61,7 @@ def test_mflag_keeps_the_keys_of_its_weights() -> None:
 
 @pytest.mark.parametrize(("method", "scalars"), [(MFlag, 0), (ConVirt, 1), (SigLip, 2)])
 def test_a_temperature_does_not_decay_and_nothing_trained_is_forgotten(method: type[DualEncoder], scalars: int) -> None:
-    network = method(nn.Linear(3, 4), 5, image_dim=4)  # type: ignore[call-arg]
+    network = method(nn.Linear(3, 4), 5, image_dim=4)  # type: ignore[arg-type, call-arg]
     network.encoder.bias.requires_grad_(False)
     groups = decay_groups(network)
     decaying, still = groups[0]["params"], groups[1]["params"] if len(groups) > 1 else []
