@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bundle.bench.measure import Row
 
-PARTS = ("ingest", "store", "text", "step", "tasks")
+PARTS = ("ingest", "store", "text", "step", "adaptor", "tasks")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

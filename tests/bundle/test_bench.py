@@ -9,9 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from bundle import bench
 from bundle.bench.measure import Row
+from scripts.precision import computes_bfloat16
+
+TINY_VIT = {"model_type": "vit", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 56}
+# A pair and a run, in float32 and where the machine has it in bfloat16.
+ADAPTOR_ROWS = 4 if computes_bfloat16(torch.device("cpu")) else 2
 
 
 def parse(*arguments: str) -> argparse.Namespace:
@@ -42,6 +48,7 @@ def test_an_unknown_part_is_named() -> None:
         ("ingest", {"seconds_budget": 0.0}, 5),
         ("store", {"rounds": 1, "samples": 2}, 5),
         ("step", {"rounds": 1, "batch": 2}, 2),
+        ("adaptor", {"rounds": 1, "batch": 4, "looked": 1, "image": TINY_VIT, "layers": 1}, ADAPTOR_ROWS),
         ("tasks", {"rounds": 1, "batch": 2, "size": 64, "encoders": ("resnet18",)}, 12),
     ],
 )
