@@ -41,7 +41,7 @@ def test_a_real_sweep_trains_scores_tracks_and_goes_on(command, tmp_path, capsys
     assert means["value"].between(0, 1).all() and means.loc["ours", "p"] > 0
     assert {"auroc", "accuracy"} <= set(frame.loc[frame["kind"] == "other mean", "metric"])
     # Two encoders, of each the features of the training images, of the validation's, and of those tested besides.
-    assert len(list((out / "features").glob("*/*.npz"))) == 6
+    assert len(list((out / "features").glob("*/*.ids.npy"))) == 6
     cell = out / "cells" / "classification" / "ours" / "frozen" / "100pct_seed0"
     record = json.loads((cell / "cell.json").read_text())
     assert record["status"] == "done" and set(record["training"]["positives"]) == {"cardiomegaly", "effusion"}
