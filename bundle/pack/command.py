@@ -25,6 +25,7 @@ from bundle.pack.scripts_part import ScriptsPart
 from scripts.atomic import save_atomically
 from scripts.errors import CxrError
 from scripts.image import load_weights, read_weights
+from scripts.pretraining import MFlag
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = {
@@ -93,7 +94,9 @@ def pack(
     run = read_run(weights, task, evaluation)
     if run.settings.get("task", task) != task:
         raise CxrError(f"{weights} was trained for {run.settings['task']}, not for {task}.")
-    configs = read_configs(ROOT, task)
+    # A pre-trained encoder that is no stock ResNet has options, if only empty ones (`configs/encoder.json`).
+    any_encoder = task == "pretraining" and "encoder_options" in {**run.settings, **(settings or {})}
+    configs = read_configs(ROOT, task, any_encoder)
     apply_settings(configs, {**_known(run.settings, configs), **_calibration(run, configs), **(settings or {})})
     set_paths(configs, task)
     try:
@@ -109,7 +112,7 @@ def pack(
         part = Path(temporary) / PACKS[task]
         _write(part, task, configs, network, run, data, version, changes)
         if task == "pretraining":
-            _add_projectors(weights.parent / "pretraining.pt", part)
+            _add_projectors(weights.parent / "pretraining.pt", part, network)
         part.rename(folder)
     return folder
 
@@ -175,15 +178,19 @@ def _calibration(run: Run, configs: Mapping[str, Config]) -> dict[str, Any]:
 def _told(run: Run, config: Config) -> dict[str, Any]:
     """Settings of the run for people: no path of its machine, an encoder's folder as its configuration."""
     told = {key: value for key, value in run.settings.items() if key not in ("encoder_weights", "start_weights")}
-    return told | {key: config[key] for key in ("encoder", "image_size") if key in config}
+    return told | {key: config[key] for key in ("encoder", "encoder_options", "image_size") if key in config}
 
 
-def _add_projectors(path: Path, part: Path) -> None:
-    """The whole pre-trained module, which evaluation needs, when it is the one of these weights."""
+def _add_projectors(path: Path, part: Path, network: nn.Module) -> None:
+    """The whole pre-trained module, which evaluation needs, when it is the one of these weights and of the pack's
+    method, M-FLAG.
+    """
     if not path.is_file():
         return
     whole, encoder = read_weights(path), read_weights(part / "models" / "model.pt")
-    if all(torch.equal(whole.get(f"encoder.{key}", torch.empty(0)), value) for key, value in encoder.items()):
+    if whole.keys() != MFlag(network, text_dim=1, hidden_dim=1, out_dim=1).state_dict().keys():
+        return
+    if all(torch.equal(whole[f"encoder.{key}"], value) for key, value in encoder.items()):
         save_atomically(whole, part / "models" / "pretraining.pt")
 
 

@@ -20,15 +20,20 @@ NOT_SWITCHES = ("task", "encoder_weights", "start_weights", "fraction", "fold")
 Config = dict[str, Any]
 
 
-def read_configs(root: Path, task: str) -> dict[str, Config]:
+def read_configs(root: Path, task: str, any_encoder: bool = False) -> dict[str, Config]:
     """The four configs of a task, by name, with no macro that names another file.
 
     Args:
         root: of the project, from which macros name files.
         task: "pretraining", whose configs lie in `configs/`, or the name of a folder in it.
+        any_encoder: puts `configs/encoder.json` over those of pre-training that build an encoder.
     """
     folder = config_folder(root, task)
-    return {name: expand(ConfigParser.load_config_file(folder / f"{name}.json"), root) for name in CONFIGS}
+    configs = {name: expand(ConfigParser.load_config_file(folder / f"{name}.json"), root) for name in CONFIGS}
+    if any_encoder:
+        for name in ("train", "inference"):
+            configs[name] |= ConfigParser.load_config_file(folder / "encoder.json")
+    return configs
 
 
 def config_folder(root: Path, task: str) -> Path:
@@ -55,8 +60,8 @@ def expand(value: Any, root: Path) -> Any:
 def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> None:
     """Makes the settings of a run the defaults of every config that has them, in place.
 
-    An `encoder` that is a folder or a hub's model becomes the content of its config.json, so that the network is built
-    anywhere.
+    An `encoder` that is a folder or a hub's model, or the body of an adapted one, becomes the content of its
+    config.json, so that the network is built anywhere.
 
     Raises:
         CxrError: no config has such an id.
@@ -65,9 +70,9 @@ def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> N
         if name in NOT_SWITCHES:
             continue
         if name == "encoder":
-            value = encoder_config(value)
-            if isinstance(value, dict):
-                value.pop("_name_or_path", None)  # where it lay on this machine
+            value = _anywhere(value)
+        if name == "encoder_options" and "body" in value:
+            value = {**value, "body": _anywhere(value["body"])}
         owners = [config for config in configs.values() if _has(config, name)]
         if not owners:
             raise CxrError(f"The configs have no {name!r}: give settings that training or inference has.")
@@ -89,6 +94,14 @@ def set_paths(configs: dict[str, Config], task: str) -> None:
         configs["train"]["encoder_weights"] = start
     else:  # the encoder is in the task's file
         configs["train"] |= {"encoder_weights": None, "start_weights": start}
+
+
+def _anywhere(encoder: Any) -> str | dict[str, Any]:
+    """An encoder without what only this machine has."""
+    value = encoder_config(encoder)
+    if isinstance(value, dict):
+        value.pop("_name_or_path", None)  # where it lay
+    return value
 
 
 def _has(config: Config, name: str) -> bool:

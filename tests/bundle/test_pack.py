@@ -281,6 +281,36 @@ def test_a_transformers_folder_becomes_its_configuration(tmp_path: Path) -> None
     assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
 
 
+@pytest.mark.parametrize("task", ["pretraining", "segmentation"])
+def test_an_adapted_encoder_goes_along_without_the_folder_that_it_stands_on(task: str, tmp_path: Path) -> None:
+    from transformers import ViTConfig, ViTModel
+
+    from scripts.image import PooledEncoder
+    from scripts.pretraining import Adaptor
+    from scripts.tasks import Segmenter
+
+    small = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    ViTModel(ViTConfig(**small, image_size=32, patch_size=8)).save_pretrained(tmp_path / "vit")
+    options = {"body": str(tmp_path / "vit"), "tokens": "patch", "width": 24, "heads": 3, "hidden": 32}
+    settings = {"encoder": "adaptor", "encoder_options": options, "image_size": 32}
+    network: torch.nn.Module = PooledEncoder("adaptor", options)
+    if task == "pretraining":
+        torch.save(Adaptor(network, text_dim=8).state_dict(), tmp_path / "pretraining.pt")
+    else:
+        network = Segmenter("adaptor", 1, encoder_options=options)
+        settings |= {"task": task, "names": ["lungs"]}
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    (tmp_path / "model.json").write_text(json.dumps({"settings": settings}))
+    root = pack(task, tmp_path / "model.pt", tmp_path / "dist")
+    assert not any(str(tmp_path) in path.read_text() for path in root.rglob("*.[jm][sd]*"))
+    # Of another method than that of the pack's configs, which could not evaluate it.
+    assert not (root / "models" / "pretraining.pt").exists()
+    shutil.rmtree(tmp_path / "vit")
+    found = _load(root, type(network).__name__)
+    assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
+    assert (root / "scripts" / "image" / "adapted.py").is_file()
+
+
 def _load(root: Path, kind: str) -> dict[str, torch.Tensor]:
     """State of what `monai.bundle.load` gives in this process, whose `scripts` are the project's own."""
     from monai.bundle import load
