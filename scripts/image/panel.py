@@ -37,8 +37,8 @@ class PixelGrid(nn.Module):
 class EncoderPanel(nn.Module):
     """Features of one batch from each of several encoders of one architecture.
 
-    Of an encoder with an adaptor, what stays frozen inside is one more member, `frozen encoder`: what there was before
-    the adaptor was trained. The random members are adaptors of fresh weights then, on the same frozen encoder.
+    Of an encoder with an adaptor, what stays frozen inside the first member is one more, `frozen encoder`: what there
+    was before the adaptor was trained. The random members are adaptors of fresh weights then, on that frozen encoder.
 
     Args:
         encoder: the architecture, a stock ResNet or a `PooledEncoder`; it is copied for each member.
@@ -58,9 +58,11 @@ class EncoderPanel(nn.Module):
         members: dict[str, nn.Module] = {
             name: load_weights(copy.deepcopy(encoder), path) for name, path in weights.items()
         }
-        if isinstance(encoder, PooledEncoder) and (alone := encoder.without_adaptor()) is not None:
+        # Not the template's own: what an adaptor stands on, which may be random too, is in the file of its weights.
+        first = next(iter(members.values()), encoder)
+        if isinstance(first, PooledEncoder) and (alone := first.without_adaptor()) is not None:
             members[FROZEN] = copy.deepcopy(alone)
-        members |= {f"{RANDOM} {seed}": reinitialized(encoder, seed) for seed in random_seeds}
+        members |= {f"{RANDOM} {seed}": reinitialized(first, seed) for seed in random_seeds}
         if pixels:
             members[PIXELS] = PixelGrid()
         self.names = list(members)
