@@ -199,6 +199,13 @@ def _use(dataset: StudyDataset, features: StoredFeatures) -> None:
             "list: the image cannot be read, or the encoder's output is not a finite number."
         )
     if missing:
+        if idist.get_rank() == 0:
+            logger.warning(
+                "%d of %d images have no features (unreadable, or the encoder's output is not a finite number in the "
+                "stored precision); others take their places.",
+                len(missing),
+                len(features),
+            )
         generator = torch.Generator().manual_seed(dataset.seed)
         order = list(range(len(features)))
         for index in missing:

@@ -208,6 +208,16 @@ def test_what_half_precision_cannot_hold_is_said(images: list[Path]) -> None:
         cache(Network(1e5), dataset, None, storage="float16")
 
 
+def test_an_image_that_half_precision_cannot_hold_is_not_lost_in_silence(
+    images: list[Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Greys of 10, 20 and 30 times 3,000: float16 ends at 65,504."""
+    dataset = StudyDataset(items(images), Compose([]), unreadable="replace")
+    cache(Network(3000), dataset, None, storage="float16")
+    assert "1 of 3 images have no features" in caplog.text
+    assert float(dataset[2]["image"]) in (30000, 60000)
+
+
 def test_a_network_that_is_trained_sees_pixels() -> None:
     engine = Engine(lambda engine, batch: None)
     CacheFeatures(Network(), [], None, enabled=False).attach(engine)
