@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -177,3 +178,24 @@ def test_one_pass_gives_the_pooled_vector_and_the_maps(body: dict[str, Any]) -> 
     torch.testing.assert_close(pooled, inner.pooled(image))
     for found, wanted in zip(maps, inner(image), strict=True):
         torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize(("tokens", "body"), [("patch", VIT), ("pooled", RESNET)], ids=["patch vit", "pooled resnet"])
+def test_its_networks_export_for_any_batch_and_trace(tokens: str, body: dict[str, Any], tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from scripts.tasks import Segmenter
+
+    torch.manual_seed(0)
+    network = Segmenter("adaptor", 1, (8, 8, 8, 8, 8), {**body, "tokens": tokens, **THIN}).eval().requires_grad_(False)
+    image = torch.randn(2, 3, 56, 56)
+    exported = torch.export.export(network, (image,), dynamic_shapes={"image": {0: torch.export.Dim("batch")}})
+    path = tmp_path / "network.onnx"
+    torch.onnx.export(exported, (), str(path), verbose=False)
+    session = onnxruntime.InferenceSession(str(path))
+    traced = torch.jit.trace(network, image)
+    for batch in (image, torch.randn(3, 3, 56, 56)):
+        expected = network(batch)
+        torch.testing.assert_close(exported.module()(batch), expected)
+        torch.testing.assert_close(traced(batch), expected, atol=1e-5, rtol=1e-4)
+        found = session.run(None, {session.get_inputs()[0].name: batch.numpy()})[0]
+        torch.testing.assert_close(torch.from_numpy(found), expected, atol=1e-5, rtol=1e-4)
