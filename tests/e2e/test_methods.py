@@ -111,8 +111,10 @@ def test_the_pages_example_is_a_method(page: str) -> None:
     names: dict[str, Any] = {}
     exec(compile(code, "methods.md", "exec"), names)
     torch.manual_seed(0)
-    encoder = nn.Sequential(nn.Flatten(), nn.Linear(48, 6))
+    encoder = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(48, 6))
     network, loss = names["Regression"](encoder, text_dim=5, precision="float32"), names["RegressionLoss"]()
+    # Tracking counts, and several ranks compare, what there is before the first batch.
+    assert sum(parameter.numel() for parameter in network.parameters()) == 48 * 6 + 6 + 6 * 5 + 5
     image, text = torch.randn(8, 3, 4, 4), torch.randn(8, 5)
     first = loss(network(image, text))
     optimizer = torch.optim.AdamW(network.parameters(), 0.05)
