@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from monai.bundle import ConfigParser
 from transformers import Dinov2Config, Dinov2Model
 
 from scripts.image import read_weights
@@ -100,6 +101,15 @@ def test_it_is_evaluated_beside_the_frozen_encoder_alone(
     found = json.loads((tmp_path / "runs/evaluation/evaluation.json").read_text())
     assert set(found["probe"]) == {"pre-trained", "frozen encoder", "random initialisation 0", "16 x 16 pixels"}
     assert "pre-trained" in found["retrieval"]
+
+
+@pytest.mark.parametrize(("overlays", "expected"), [(["adaptor"], 128), ([], 128), (["demo"], 64)])
+def test_an_evaluation_of_images_is_not_given_a_batch_of_stored_features(
+    overlays: list[str], expected: int, project: Path
+) -> None:
+    parser = ConfigParser()
+    parser.read_config([str(project / "configs" / f"{name}.json") for name in ("train", *overlays, "evaluate")])
+    assert parser.get_parsed_content("validate#dataloader#batch_size") == expected
 
 
 @pytest.mark.parametrize("frozen", [True, False])
