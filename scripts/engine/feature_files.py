@@ -114,7 +114,10 @@ class FeatureFiles:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CxrError(f"Features cannot be kept in {self.folder}: {error}") from error
+            raise CxrError(
+                f"Features cannot be kept in {self.folder} ({error}): give a folder that can be written to "
+                "(features_dir; in a task cache_dir)."
+            ) from error
         with FileLock(self.folder / ".lock"):
             yield
 

@@ -218,6 +218,11 @@ def test_an_image_that_half_precision_cannot_hold_is_not_lost_in_silence(
     assert float(dataset[2]["image"]) in (30000, 60000)
 
 
+def test_a_folder_that_cannot_be_made_is_told_with_what_to_do(images: list[Path]) -> None:
+    with pytest.raises(CxrError, match=r"cannot be kept in .*features_dir; in a task cache_dir"):
+        cache(Network(), StudyDataset(items(images), Compose([])), images[0] / "features")
+
+
 def test_a_network_that_is_trained_sees_pixels() -> None:
     engine = Engine(lambda engine, batch: None)
     CacheFeatures(Network(), [], None, enabled=False).attach(engine)
