@@ -126,3 +126,13 @@ def test_a_task_trains_on_it(
     changed = {key for key, value in before.items() if not torch.equal(value, after[key])}
     assert not any(key.startswith(FROZEN) for key in changed)
     assert bool(changed) != frozen
+
+
+@pytest.mark.parametrize("task", ["segmentation", "detection"])
+def test_a_task_trains_on_an_adapted_resnet(
+    task: str, task_overrides: Callable[[str], dict[str, Any]], tmp_path: Path, run_config: RunConfig
+) -> None:
+    options = {"body": "resnet10", "body_options": {"widen_factor": 0.25}, "tokens": "patch", **THIN}
+    own = {"encoder": "adaptor", "encoder_options": options, "epochs": 1, "frozen": False}
+    run_config([f"{task}/train.json"], tmp_path, **{**task_overrides(task), **own})
+    assert any(".adaptor." in key for key in read_weights(tmp_path / "models" / task / "model.pt"))
