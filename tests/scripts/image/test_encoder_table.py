@@ -111,6 +111,27 @@ def test_the_published_vit(shared_data: Path, tmp_path: Path) -> None:
         assert_close(encoder(images), stock(images).last_hidden_state[:, 0], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("resnet18", "n_input_channels"),
+        ("densenet121", "in_channels"),
+        ("vit", "num_channels"),
+        ("swin", "num_channels"),
+    ],
+)
+def test_a_network_of_one_channel(name: str, option: str, tmp_path: Path) -> None:
+    encoder, options = arguments(name)
+    found = cells.make(encoder, {**options, option: 1})
+    cells.forward(found)
+    colours = cells.IMAGES.clone()
+    colours[:, 1:] = 0
+    with torch.no_grad():
+        assert_close(found.pooled(colours), found.pooled(cells.IMAGES))
+    cells.pretrain(found, tmp_path)
+    cells.segmentation(found)
+
+
 @pytest.mark.parametrize("encoder", ["resnet18", "vit"])
 def test_a_detector_exports(encoder: str) -> None:
     """The one network whose output is lists in a dict (classifier and segmenter: their own tests)."""
