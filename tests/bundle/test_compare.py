@@ -107,6 +107,7 @@ def test_the_budget_is_train_jsons_or_the_one_that_is_set_for_all(monkeypatch, p
         (["--set", "pretraining:seed=3"], "the sweep sets this id itself"),
         (["--init", "mine="], "say which of --encoders it is"),
         (["--probe-data", "nowhere"], "no data set at nowhere"),
+        (["--folds"], "pre-training has seen most of them"),
         (["--methods", ""], "belong to a comparison"),
     ],
 )
@@ -122,9 +123,14 @@ def test_an_id_that_a_method_does_not_have_is_known_at_the_start(out):
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     arguments = ["DATA", "OUT", "--methods", "mflag,convirt", "--encoders", "resnet18"]
-    read_stage(parser.parse_args([*arguments, "--set", "pretraining:mflag:lambda_offdiag=1"]), out).check()
+    right, wrong = (
+        read_stage(parser.parse_args([*arguments, "--set", f"pretraining:{setting}"]), out)
+        for setting in ("mflag:lambda_offdiag=1", "lamda=1")
+    )
+    assert right is not None and wrong is not None
+    right.check()
     with pytest.raises(CxrError, match=r"pretraining:lamda: the configuration of mflag with resnet18 has no such id"):
-        read_stage(parser.parse_args([*arguments, "--set", "pretraining:lamda=1"]), out).check()
+        wrong.check()
 
 
 def test_the_tasks_start_from_the_weights_of_their_own_seed(finished, monkeypatch, project):

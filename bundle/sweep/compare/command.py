@@ -64,7 +64,12 @@ class Stage:
     def __init__(self, args: Namespace, out: Path) -> None:
         pairs = read_pairs(args.methods, args.encoders)
         self.args, self.out = args, out
-        self.probe: str = args.probe_data or args.data
+        self.probe: str = _other(args.probe_data, args.data) or args.data
+        if args.folds and self.probe == args.data:
+            raise CxrError(
+                "--folds tests every patient of DATA, and pre-training has seen most of them: name another set, "
+                "--probe-data OTHER, or leave --folds out."
+            )
         self.scopes = [PRETRAINING, *dict.fromkeys(name for method, one in pairs for name in (method, one.name))]
         plain = Comparison(args.data, out, pairs, args.seeds, {})
         known = [*args.tasks, *args.modes, *self.scopes, *(init.name for init in starts(plain))]
@@ -177,6 +182,13 @@ def read_stage(args: Namespace, out: Path) -> Stage | None:
     if args.encoders or args.probe_data:
         raise CxrError("--encoders and --probe-data belong to a comparison: name its --methods, such as mflag,convirt.")
     return None
+
+
+def _other(probe: str | None, data: str) -> str | None:
+    """`probe` where it is another data set than `data`, however its path is written, and not a copy of its table."""
+    if not probe or Path(probe).resolve() == Path(data).resolve():
+        return None
+    return None if Path(probe).exists() and digest(table_of(probe)) == digest(table_of(data)) else probe
 
 
 def _check(cell: PretrainingCell) -> None:

@@ -112,8 +112,8 @@ def test_a_published_layout_goes_in_whole(layout: str, tmp_path: Path, caplog: p
 def test_a_resnet_within_a_sequence(tmp_path: Path) -> None:
     """`nn.Sequential(*list(resnet.children())[:-1])`: torch numbers conv1, bn1, relu, maxpool, layer1, … from 0."""
     source = body(1)
-    parts: list[Any] = [source.conv1, source.bn1, nn.ReLU(), nn.MaxPool2d(3), source.layer1, source.layer2, source.layer3,
-             source.layer4, nn.AdaptiveAvgPool2d(1)]  # fmt: skip
+    stages = [source.layer1, source.layer2, source.layer3, source.layer4]
+    parts: list[Any] = [source.conv1, source.bn1, nn.ReLU(), nn.MaxPool2d(3), *stages, nn.AdaptiveAvgPool2d(1)]
     whole = nn.ModuleDict({"res_features": nn.Sequential(*parts), "text": nn.Linear(2, 3)})
     torch.save({"model": whole.state_dict()}, tmp_path / "theirs.pth")
     found = body(2)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from scripts.errors import CxrError
-from scripts.metrics import label_retrieval
+from scripts.metrics import Index, label_retrieval
 
 # Four patients on a line of angles: two with the finding beside each other, two without.
 ANGLES = torch.tensor([0.0, 20.0, 45.0, 90.0]).deg2rad()
@@ -36,7 +36,7 @@ def test_an_own_image_is_no_answer() -> None:
 
 
 def test_findings_count_alike_and_unknown_labels_are_no_candidates() -> None:
-    labels = [[1, 1], [1, 0], [0, -1], [np.nan, 1]]
+    labels: list[list[float]] = [[1, 1], [1, 0], [0, -1], [np.nan, 1]]
     found = label_retrieval(POINTS, POINTS, labels, ["a", "b"], list("abcd"), ks=(1,), resamples=20)
     assert found["findings"]["a"]["p_at_1"]["value"] == 1
     assert found["findings"]["a"]["p_at_1"]["chance"] == pytest.approx(1 / 2)  # two others are known
@@ -77,9 +77,10 @@ def test_both_indexes_give_the_same() -> None:
     pytest.importorskip("faiss")
     features = torch.randn(50, 8, generator=torch.Generator().manual_seed(0))
     labels = np.random.default_rng(0).integers(-1, 2, (50, 3)).astype(float)
-    settings = {"names": ["a", "b", "c"], "patients": np.arange(50) // 2, "resamples": 20}
+    names, patients = ["a", "b", "c"], np.arange(50) // 2
+    indexes: tuple[Index, ...] = ("exact", "faiss")
     exact, faiss = (
-        label_retrieval(features, features, labels, index=index, **settings) for index in ("exact", "faiss")
+        label_retrieval(features, features, labels, names, patients, index=index, resamples=20) for index in indexes
     )
     assert exact == faiss
 
