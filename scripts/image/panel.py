@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -66,18 +67,33 @@ class EncoderPanel(nn.Module):
         if pixels:
             members[PIXELS] = PixelGrid()
         self.names = list(members)
+        # Adaptors on one frozen encoder, which then looks at an image once for all of them.
+        self.together = {name for name, member in members.items() if FROZEN in members and _stand_on_one(first, member)}
         # A ModuleDict refuses dots in names, and a name here is for people.
         self.members = nn.ModuleList(members.values())
 
     def forward(self, image: torch.Tensor) -> dict[str, torch.Tensor]:
         """`(B, C, H, W)` to `{name: (B, D)}`, float32."""
         image = image.contiguous(memory_format=torch.channels_last)
-        return {name: member(image).float() for name, member in zip(self.names, self.members, strict=True)}
+        members = dict(zip(self.names, self.members, strict=True))
+        one: Any = next((members[name] for name in self.names if name in self.together), None)
+        stored = image if one is None else one.frozen_features(image)
+        return {name: member(stored if name in self.together else image).float() for name, member in members.items()}
 
 
 RANDOM = "random initialisation"
 PIXELS = "16 x 16 pixels"
 FROZEN = "frozen encoder"
+
+
+def _stand_on_one(first: nn.Module, other: nn.Module) -> bool:
+    """Whether two adapted encoders have the same frozen encoder under them."""
+    if not isinstance(first, PooledEncoder) or not isinstance(other, PooledEncoder):
+        return False
+    if other.without_adaptor() is None:
+        return False
+    ours, theirs = first.frozen_part().state_dict(), other.frozen_part().state_dict()
+    return all(torch.equal(value, theirs[key]) for key, value in ours.items())
 
 
 def reinitialized(encoder: nn.Module, seed: int) -> nn.Module:

@@ -122,3 +122,36 @@ def test_a_random_transformer_is_a_new_one() -> None:
     fresh = Dinov2Model(Dinov2Config(**{key: value for key, value in TOKENS.items() if key != "model_type"}))
     ours = panel.members[0].get_submodule("encoder.body").state_dict()
     assert all(torch.equal(ours[key], value) for key, value in fresh.state_dict().items())
+
+
+@pytest.mark.parametrize("tokens", ["pooled", "patch"])
+def test_adaptors_on_one_frozen_encoder_share_its_look(
+    tokens: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"model_type": "dinov2", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    options = {"body": body, "tokens": tokens, "width": 8, "heads": 2, "hidden": 8}
+    weights = {}
+    for name, seed in (("ours", 0), ("on another encoder", 1)):
+        torch.manual_seed(seed)
+        made = PooledEncoder("adaptor", options)
+        torch.save(made.state_dict(), tmp_path / f"{name}.pt")
+        weights[name] = tmp_path / f"{name}.pt"
+    panel = EncoderPanel(PooledEncoder("adaptor", options), weights, random_seeds=(0, 1)).eval()
+    with torch.no_grad():
+        alone = {name: member(IMAGES) for name, member in zip(panel.names, panel.members)}
+    looks: list[None] = []
+    monkeypatch.setattr(Dinov2Model, "forward", _counted(Dinov2Model.forward, looks))
+    found = features(panel)
+    assert len(looks) == 3  # for `ours` and the random ones together, for the other, for the frozen encoder itself
+    for name, wanted in alone.items():
+        torch.testing.assert_close(found[name], wanted)
+    template = PooledEncoder("adaptor", options)
+    assert features(EncoderPanel(template, {}, random_seeds=(0,)))["random initialisation 0"].shape == (3, 8)
+
+
+def _counted(function: Any, calls: list[None]) -> Any:
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        calls.append(None)
+        return function(*args, **kwargs)
+
+    return counted
