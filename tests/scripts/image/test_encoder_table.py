@@ -132,7 +132,7 @@ def test_a_network_of_one_channel(name: str, option: str, tmp_path: Path) -> Non
     cells.segmentation(found)
 
 
-@pytest.mark.parametrize("encoder", ["resnet18", "vit"])
+@pytest.mark.parametrize("encoder", ["convnext", "vit"])
 def test_a_detector_exports(encoder: str) -> None:
     """The one network whose output is lists in a dict (classifier and segmenter: their own tests)."""
     network = cells.Detector(cells.make(*arguments(encoder)), 1, fpn_channels=8).eval()
