@@ -34,7 +34,9 @@ class PrepareImageReport(PrepareBatch):
         argument.
         """
         text = torch.from_numpy(self.text_store.lookup(batchdata["report"]))
-        target = pair_identities(batchdata["report"], batchdata["patient_id"], batchdata["study_id"])
+        # A host's own items (MONAI Label) have no ids: then only the report tells who shares something.
+        patients, studies = (batchdata.get(key, batchdata["report"]) for key in ("patient_id", "study_id"))
+        target = pair_identities(batchdata["report"], patients, studies)
         image = batchdata["image"].to(device=device, non_blocking=non_blocking, **kwargs)
         text = text.to(device=device, non_blocking=non_blocking, **kwargs)
         return image, target.to(device=device, non_blocking=non_blocking), (text,), {}

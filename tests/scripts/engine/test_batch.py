@@ -39,3 +39,13 @@ def test_a_batch_gives_image_identities_and_text() -> None:
     assert (target[0] == target[1]).tolist() == [True, False]
     assert [text.tolist() for text in arguments] == [[[0, 1], [2, 3]]]
     assert options == {}
+
+
+def test_a_hosts_items_without_ids_share_what_their_reports_share() -> None:
+    class Store:
+        def lookup(self, reports: list[str]) -> object:
+            return torch.zeros(len(reports), 2).numpy()
+
+    batch = {"image": torch.ones(3, 3, 4, 4), "report": ["a", "b", "a"]}
+    _, target, _, _ = PrepareImageReport(Store())(batch, "cpu")  # type: ignore[arg-type]
+    assert (target[:, None] == target[None]).all(dim=2).nonzero().tolist() == [[0, 0], [0, 2], [1, 1], [2, 0], [2, 2]]
