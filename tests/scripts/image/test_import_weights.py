@@ -179,15 +179,11 @@ def test_an_encoder_that_is_not_whole_is_refused(change: Callable[[State], objec
     assert same(found, before)
 
 
-def test_a_file_with_other_objects_says_how_to_convert_it(tmp_path: Path) -> None:
+def test_a_file_with_other_objects_is_refused(tmp_path: Path) -> None:
     """GLoRIA's and MGCA's Lightning checkpoints carry settings and callbacks as pickled objects."""
     torch.save({"state_dict": body(1).state_dict(), "hyper_parameters": Namespace(lr=1)}, tmp_path / "theirs.ckpt")
-    with pytest.raises(CxrError, match=r"holds more|other objects can run code") as caught:
+    with pytest.raises(CxrError, match=r"other objects can run code.*its `state_dict` alone, or safetensors"):
         load_body(body(2), tmp_path / "theirs.ckpt")
-    told = re.search(r'python -c "(.*)"', str(caught.value))
-    assert told
-    assert "['state_dict']" in told[1]
-    compile(told[1], "told", "exec")
 
 
 def test_an_encoder_with_an_adaptor_takes_either(tmp_path: Path) -> None:
