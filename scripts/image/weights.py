@@ -33,8 +33,8 @@ def read_file(path: str | Path) -> Any:
         return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise CxrError(
-            f"{path} is not a file of plain tensors, and reading other objects can run code. Have it saved where it was "
-            "made as plain tensors: its `state_dict` alone, or safetensors."
+            f"{path} is not a file of plain tensors, and reading other objects can run code. Have it saved where "
+            "it was made as plain tensors: its `state_dict` alone, or safetensors."
         ) from error
     except Exception as error:
         raise CxrError(f"{path} is not a file of plain tensors ({str(error).splitlines()[0][:150]}).") from error
