@@ -112,7 +112,9 @@ def _serve(connection: Connection, work: Work, device: str, threads: int) -> Non
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
+    # Never more than torch's own number, which OMP_NUM_THREADS sets: on cores that others use, threads wait for each
+    # other at every operation.
+    torch.set_num_threads(min(threads, torch.get_num_threads()))
     connection.send("ready")
     while True:
         try:

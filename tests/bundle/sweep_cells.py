@@ -112,3 +112,10 @@ def _boxes(truth: np.random.Generator, noise: np.random.Generator, good: float) 
         columns["scores"].append([float(noise.random() * 0.5 + 0.5 * there * good)][: len(columns["boxes"][-1])])
         columns["classes"].append([kind][: len(columns["boxes"][-1])])
     return columns
+
+
+def torch_threads(task: Any, device: str) -> int:
+    """Work that says how many threads its worker computes on."""
+    import torch
+
+    return torch.get_num_threads()

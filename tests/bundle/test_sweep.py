@@ -13,7 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
-from bundle.sweep import add_arguments, main
+from bundle.sweep import add_arguments, main, worker
 from bundle.sweep.aggregate import aggregate
 from bundle.sweep.figure import plot_sweep
 from bundle.sweep.plan import Init, Plan, read_settings
@@ -21,7 +21,7 @@ from bundle.sweep.progress import remaining_seconds
 from bundle.sweep.record import Record, read_record
 from bundle.sweep.table import sweep_notes, sweep_rows
 from scripts.errors import CxrError
-from tests.bundle.sweep_cells import NAMES, FakeWork, fake_record, predictions
+from tests.bundle.sweep_cells import NAMES, FakeWork, fake_record, predictions, torch_threads
 
 OURS = Init("ours", "m.pt")
 
@@ -172,6 +172,13 @@ def test_failed_and_killed_cells_are_recorded_and_only_they_are_run_again(out, c
     # More of something is the same sweep.
     assert swept(out, *small(out), "--seeds", "0,1,2", work=work) == 0
     assert len(lines(out)) == 14
+
+
+def test_workers_take_no_more_threads_than_the_machine_s_user_grants(monkeypatch):
+    monkeypatch.setattr(worker, "_METHOD", "spawn")  # a fork server keeps the environment that it was started with
+    monkeypatch.setattr(worker, "_cores", lambda: 4)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert [result for _, result, _ in worker.run_on(["cpu"], torch_threads, [0], "torch")] == [None, 1]
 
 
 def test_a_sweep_whose_cells_all_fail_alike_ends_early(out):
