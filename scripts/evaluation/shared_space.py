@@ -14,11 +14,14 @@ from torch.nn.functional import normalize
 
 from scripts.errors import CxrError
 from scripts.evaluation.prompts import Prompts, sentences
+from scripts.image.card import read_card
 from scripts.image.weights import load_weights
 from scripts.metrics import Index, label_retrieval, retrieval
 from scripts.text import TextStore
 
 BY_FINDING = "finding_"  # before the name of a score whose hits have the same finding, beside those of the same pair
+
+_DECIDES = ("revision", "pooling", "max_length")  # of a language model's identity; a folder may have another name
 
 
 class SharedSpace:
@@ -49,6 +52,8 @@ class SharedSpace:
         name = type(method).__name__
         shared = hasattr(method, "project_image") and hasattr(method, "project_text")
         self.reason = "" if shared else f"{name} has no space that images and reports share"
+        if shared:
+            _check_language_model(weights, text_store)
         self.method: Any = load_weights(method, weights).cpu().eval() if shared else method
         self.text_store = text_store
         self.member = member
@@ -145,3 +150,17 @@ class SharedSpace:
     @staticmethod
     def _unit(vectors: Tensor) -> Tensor:
         return normalize(vectors.float(), dim=-1).cpu()
+
+
+def _check_language_model(weights: str | Path, text_store: TextStore) -> None:
+    """Another model's embeddings of the same width would be projected without an error, to anywhere."""
+    learned = read_card(weights).get("language_model_identity")
+    if learned is None:
+        return
+    given = text_store.identity()
+    if other := [key for key in _DECIDES if learned.get(key) != given[key]]:
+        told = ", ".join(f"{key} {learned.get(key)} there, {given[key]} here" for key in other)
+        raise CxrError(
+            f"{weights} learned from reports that {learned.get('model')} read; the data set's are read by another "
+            f"language model ({told}). Give --language_model (and --pooling) of the pre-training."
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from scripts.text.cleaning import clean_text, report_sections, report_text, text_key
 from scripts.text.language_model import FrozenLanguageModel
 from scripts.text.packaged import PACKAGED, PackagedModel
-from scripts.text.store import TextStore
+from scripts.text.store import TextStore, language_model_identity
 
 __all__ = [
     "clean_text",
@@ -14,6 +14,7 @@ __all__ = [
     "text_key",
     "FrozenLanguageModel",
     "TextStore",
+    "language_model_identity",
     "PACKAGED",
     "PackagedModel",
 ]

@@ -63,6 +63,11 @@ class TextStore:
         self._open()
         return self.model.dim if self._vectors is None else int(self._vectors.shape[1])
 
+    def identity(self) -> dict[str, Any]:
+        """The model's, at the revision that the store was made with."""
+        self._open()
+        return self.model.identity()
+
     def __len__(self) -> int:
         self._open()
         return len(self._rows)
@@ -218,3 +223,8 @@ def _append_rows(path: Path, first: int, vectors: np.ndarray) -> None:
         vectors.tofile(file)
         file.flush()
         os.fsync(file.fileno())
+
+
+def language_model_identity(text_store: TextStore | None) -> dict[str, Any] | None:
+    """Which model read the reports, to be kept beside the weights that learn from them; None without reports."""
+    return None if text_store is None else text_store.identity()

@@ -121,6 +121,34 @@ def test_a_method_without_a_shared_space_says_so(tmp_path: Path) -> None:
     assert space(tmp_path, Method()).reason == ""
 
 
+LEARNED = {"model": "bert", "pooling": "mean", "max_length": 256, "dtype": "auto", "revision": "a1"}
+
+
+class Read(Store):
+    """Knows which model read its texts."""
+
+    def __init__(self, **other: str) -> None:
+        super().__init__()
+        self.other = other
+
+    def identity(self) -> dict[str, object]:
+        return {**LEARNED, **self.other}
+
+
+@pytest.mark.parametrize("same", [{}, {"model": "folder-of-another-name", "dtype": "bfloat16"}])
+def test_the_language_model_of_the_pre_training_is_taken(tmp_path: Path, same: dict[str, str]) -> None:
+    (tmp_path / "pretraining.json").write_text(json.dumps({"settings": {"language_model_identity": LEARNED}}))
+    assert space(tmp_path, Method(), store=Read(**same)).reason == ""
+
+
+@pytest.mark.parametrize("other", [{"revision": "b2"}, {"pooling": "cls"}])
+def test_another_language_model_of_the_same_width_is_refused(tmp_path: Path, other: dict[str, str]) -> None:
+    (tmp_path / "pretraining.json").write_text(json.dumps({"settings": {"language_model_identity": LEARNED}}))
+    [(key, value)] = other.items()
+    with pytest.raises(CxrError, match=f"{key} {LEARNED[key]} there, {value} here.*--language_model"):
+        space(tmp_path, Method(), store=Read(**other))
+
+
 def test_weights_of_another_method_are_refused(tmp_path: Path) -> None:
     torch.save({"image_projector.weight": torch.zeros(4, 4)}, tmp_path / "pretraining.pt")
     with pytest.raises(CxrError, match=r"1 missing \(text_projector\.weight\)"):
