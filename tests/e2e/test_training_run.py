@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from scripts.engine import KeepBest
 from scripts.errors import CxrError
+from scripts.text import FrozenLanguageModel
 
 RunConfig = Callable[..., Any]
 TERMS = {"loss", "alignment", "orthogonality"}
@@ -49,6 +50,11 @@ def test_the_weights_are_plain_state_dicts_of_encoder_and_method(trained: Simple
     assert {key.split(".")[0] for key in whole} == {"encoder", "image_projector", "text_projector"}
     assert encoder.keys() == {key.removeprefix("encoder.") for key in whole if key.startswith("encoder.")}
     assert all(torch.equal(value, whole[f"encoder.{key}"]) for key, value in encoder.items())
+
+
+def test_the_weights_tell_which_language_model_they_learned_with(trained: SimpleNamespace) -> None:
+    learned = json.loads((trained.models / "pretraining.json").read_text())["settings"]["language_model_identity"]
+    assert learned == FrozenLanguageModel("minilm").identity()
 
 
 def test_the_checkpoint_holds_no_language_model(trained: SimpleNamespace) -> None:
