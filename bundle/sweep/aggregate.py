@@ -214,25 +214,17 @@ def _compare(group: _Group, base: _Group, against: str) -> None:
 def _other_means(key: tuple[str, str, int, str], cells: Sequence[Cell], ended: Ended) -> list[Row]:
     """The evaluations' further metrics, averaged over seeds and folds; without an interval."""
     task, mode, fraction, init = key
-    done = [ended[cell] for cell in cells if cell in ended and ended[cell].status == "done"]
+    done = {cell: ended[cell] for cell in cells if cell in ended and ended[cell].status == "done"}
     rows = []
-    for metric in dict.fromkeys(name for record in done for name in record.metrics):
-        values: list[Any] = [record.metrics.get(metric, np.nan) for record in done]
-        values = [value for value in values if np.isfinite(value)]
-        if values:
-            sd = float(np.std(values, ddof=1)) if len(values) > 1 else None
-            mean = float(np.mean(values))
-            rows.append(
-                Row(
-                    "other mean",
-                    task,
-                    mode,
-                    fraction,
-                    init,
-                    metric,
-                    mean,
-                    seed_sd=sd,
-                    seeds=len({c.seed for c in cells}),
-                )
-            )
+    for metric in dict.fromkeys(name for record in done.values() for name in record.metrics):
+        found: dict[Cell, Any] = {cell: record.metrics.get(metric, np.nan) for cell, record in done.items()}
+        values = {cell: value for cell, value in found.items() if np.isfinite(value)}
+        if not values:
+            continue
+        row = Row("other mean", task, mode, fraction, init, metric, float(np.mean(list(values.values()))))
+        row.seed_sd = float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else None
+        row.seeds = len({cell.seed for cell in values})
+        if missing := len(found) - len(values):
+            row.note = f"no value in {missing} of {len(found)} cells"
+        rows.append(row)
     return rows

@@ -169,13 +169,15 @@ def _own_lines(
 def _own_line(name: str, found: pd.DataFrame, columns: Sequence[str], place: str) -> tuple[str, ...]:
     value = found.set_index("fraction")["value"].to_dict()
     spread = found.set_index("fraction")["seed_sd"].to_dict()
+    notes = found.set_index("fraction")["note"].to_dict()
     texts = []
     for fraction in FRACTIONS:
         if fraction not in value:
             texts.append(EMPTY)
             continue
         sd = spread[fraction]
-        texts.append(f"{100 * value[fraction]:.1f}" + (f" ± {100 * sd:.1f}" if sd is not None and sd == sd else ""))
+        text = f"{100 * value[fraction]:.1f}" + (f" ± {100 * sd:.1f}" if sd is not None and sd == sd else "")
+        texts.append(f"{text} ({notes[fraction]})" if notes[fraction] else text)
     cell = " / ".join(texts) if value else EMPTY
     return (name, *(cell if column == place else EMPTY for column in columns), "this sweep")
 

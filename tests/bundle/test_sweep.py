@@ -232,6 +232,18 @@ def test_mean_over_seeds_and_paired_difference_agree_with_the_cells(tmp_path):
     assert np.isnan(frame.query("kind == 'mean' and init == 'random'")["p"].item())
 
 
+def test_a_mean_over_fewer_seeds_says_so(tmp_path):
+    cells, ended = finished(tmp_path, tasks=("classification",), modes=("frozen",), fractions=(100,))
+    lost, kept = (cell for cell in cells if cell.init == "ours")
+    ended[lost] = replace(ended[lost], metrics={**ended[lost].metrics, "auroc": float("nan")})
+    frame = aggregate(cells, ended, resamples=50)
+    row = frame.query("kind == 'other mean' and init == 'ours' and metric == 'auroc'").iloc[0]
+    assert row["value"] == ended[kept].metrics["auroc"]
+    assert (row["seeds"], row["note"]) == (1, "no value in 1 of 2 cells")
+    whole = frame.query("kind == 'other mean' and init == 'random' and metric == 'auroc'").iloc[0]
+    assert (whole["seeds"], whole["note"]) == (2, "")
+
+
 def test_folds_are_pooled_by_rank_so_that_their_scales_do_not_matter(tmp_path):
     """The fake folds speak on scales that are shifted by 10 each: pooled as they are, the AUROC would be near 0.5."""
     cells, ended = finished(tmp_path, tasks=("classification",), modes=("frozen",), fractions=(100,), folds=True)
