@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +31,15 @@ def plot_comparison(rows: Sequence[ScoreRow], path: str | Path, title: str = "Me
     shown = [by_name[name] for name in (*COSTS, *tasks, *SCORES) if name in by_name]
     shown = [row for row in shown if any(score.value is not None for score in row.scores.values())]
     methods = list(dict.fromkeys(name for row in shown for name in row.scores))
+    trained = {name for row in shown if row.name == COSTS[0] for name, score in row.scores.items() if score.value}
+    # What nothing was trained for, the baseline of the others, is grey.
+    colors = {name: color(place) if name in trained else QUIET for place, name in enumerate(methods)}
     across = 2
     down = -(-len(shown) // across)
     figure = new_figure(0.8 + down * (0.9 + 0.27 * len(methods)), title)
     panels = add_axes(figure, down, across)
     for axes, row in zip(panels, shown):
-        _panel(axes, row, methods)
+        _panel(axes, row, colors)
     for axes in panels[len(shown) :]:
         axes.set_visible(False)
     for place, axes in enumerate(panels):
@@ -45,15 +48,15 @@ def plot_comparison(rows: Sequence[ScoreRow], path: str | Path, title: str = "Me
     return save(figure, path)
 
 
-def _panel(axes: Axes, row: ScoreRow, methods: Sequence[str]) -> None:
-    for place, method in enumerate(methods):
+def _panel(axes: Axes, row: ScoreRow, colors: Mapping[str, str]) -> None:
+    for place, method in enumerate(colors):
         score = row.scores.get(method)
         if score is None or score.value is None:
             axes.text(0.01, place, "–", transform=axes.get_yaxis_transform(), va="center", color=QUIET)
             continue
         if score.lo is not None and score.hi is not None:
-            axes.hlines(place, score.lo, score.hi, color=color(place), linewidth=1.6)
-        axes.plot(score.value, place, "o", color=color(place), markersize=6)
+            axes.hlines(place, score.lo, score.hi, color=colors[method], linewidth=1.6)
+        axes.plot(score.value, place, "o", color=colors[method], markersize=6)
     if row.trivial is not None:
         axes.axvline(row.trivial, color=QUIET, linestyle=CHANCE, linewidth=1.2)
     values = np.array([score.value for score in row.scores.values() if score.value], dtype=float)
@@ -63,5 +66,5 @@ def _panel(axes: Axes, row: ScoreRow, methods: Sequence[str]) -> None:
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_title(row.name, loc="left", fontsize=9.5)
-    axes.set_yticks(range(len(methods)), methods)
-    axes.set_ylim(len(methods) - 0.4, -0.6)
+    axes.set_yticks(range(len(colors)), list(colors))
+    axes.set_ylim(len(colors) - 0.4, -0.6)
