@@ -11,8 +11,8 @@ import pandas as pd
 from scripts.output import Score, ScoreRow
 
 LEGEND = (
-    "Mean over seeds [95 % interval over patients]; Δ is the paired difference to random on the same draws, with its "
-    "p-value, which is not corrected for their number."
+    "Mean over seeds [95 % interval over patients]; Δ is the paired difference on the same draws to random, or in a "
+    "comparison to what a method started from, with its p-value, which is not corrected for their number."
 )
 
 

@@ -179,6 +179,14 @@ def test_the_table_has_costs_scores_and_the_reason_of_what_is_empty(finished):
     scored = [column for column in frame if column.startswith("classification macro AUROC, frozen, 100 %")]
     assert frame[scored[0]].notna().sum() == 6
     assert frame.loc["mflag-resnet18", f"{scored[0]}, note"].startswith("Δ")  # against random-resnet18
+    means = pd.read_csv(out / "sweep.csv").query("kind == 'mean' and fraction == 100").set_index("init")
+    for init, start in {
+        "mflag-resnet18": "random-resnet18",
+        "adaptor-vit": "as_is-vit",
+        "as_is-vit": "random-vit",
+    }.items():
+        gain = means.loc[init, "value"] - means.loc[start, "value"]
+        assert means.loc[init, "difference"] == pytest.approx(gain)
     assert {"comparison.md", "comparison.png", "comparison_geometry.png", "sweep.md"} <= {p.name for p in out.iterdir()}
     written = (out / "comparison.md").read_text()
     assert "33,483,840" in written and "MGCA-R50 113,589,312" in written

@@ -16,9 +16,10 @@ from scripts.output import print_scores, write_scores
 from scripts.output.geometry_comparison import plot_geometry_comparison
 
 LEGEND = (
-    "Tasks: mean over seeds [95 % interval over patients]; Δ is the paired difference to the same encoder with random "
-    "weights. Zero-shot, retrieval: mean over seeds of values and of interval bounds; trivial is chance. Costs: median "
-    "over seeds; one-off seconds and peak memory: the largest. –: random and as_is are not pre-trained."
+    "Tasks: mean over seeds [95 % interval over patients]; Δ is the paired difference to what pre-training started "
+    "from: as_is where the encoder had weights, else random. Zero-shot, retrieval: mean over seeds of values and of "
+    "interval bounds; trivial is chance. Costs: median over seeds; one-off seconds and peak memory: the largest. –: random and "
+    "as_is are not pre-trained."
 )
 
 
