@@ -19,9 +19,14 @@ AnyUnit = TypeVar("AnyUnit", bound=Unit)
 
 
 def run_cells(
-    cells: Sequence[AnyUnit], ended: dict[AnyUnit, Record], devices: Sequence[str], work: Work, console: Console
+    cells: Sequence[AnyUnit],
+    ended: dict[AnyUnit, Record],
+    devices: Sequence[str],
+    work: Work,
+    console: Console,
+    fresh: bool = False,
 ) -> None:
-    """Runs the cells that have not ended well, and puts how they end into `ended`."""
+    """Runs the cells that have not ended well, and puts how they end into `ended`; `fresh` as in `run_on`."""
     for cell in [cell for cell, record in ended.items() if record.status in ("failed", "died")]:
         del ended[cell]
     todo = [cell for cell in cells if cell not in ended]
@@ -29,7 +34,7 @@ def run_cells(
         return
     with Following(cells, ended, min(len(devices), len(todo)), console) as following:
         started: dict[Any, float] = {}
-        for cell, result, running in run_on(devices, work, todo, preload="bundle.sweep.cell"):
+        for cell, result, running in run_on(devices, work, todo, preload="bundle.sweep.cell", fresh=fresh):
             if isinstance(result, Died):
                 result = write_record(cell, Record("died", result.reason, time.monotonic() - started[cell]))
             started.update({other: time.monotonic() for other in running if other not in started})

@@ -40,7 +40,9 @@ class _Worker:
     task: Any = None
 
 
-def run_on(devices: Sequence[str], work: Work, tasks: Sequence[Any], preload: str) -> Iterator[tuple[Any, Any, list]]:
+def run_on(
+    devices: Sequence[str], work: Work, tasks: Sequence[Any], preload: str, fresh: bool = False
+) -> Iterator[tuple[Any, Any, list]]:
     """Run tasks on worker processes, one a device; a device named twice has two.
 
     Args:
@@ -48,6 +50,7 @@ def run_on(devices: Sequence[str], work: Work, tasks: Sequence[Any], preload: st
         work: picklable; called as `work(task, device)` in a worker, and returns its errors rather than raising them.
         tasks: picklable, taken in order.
         preload: module to import once for all workers.
+        fresh: a process of its own for each task, whose memory then is that task's alone.
 
     Yields:
         (task, result | Died, tasks now running) whenever one ends, and (None, None, tasks now running) at the start.
@@ -72,18 +75,25 @@ def run_on(devices: Sequence[str], work: Work, tasks: Sequence[Any], preload: st
                     continue
                 task, result = worker.task, _collect(worker)
                 following = next(queue, None)
-                if isinstance(result, Died) and following is not None:
+                if following is not None and (fresh or isinstance(result, Died)):
                     place = pool.index(worker)
+                    _end(worker)
                     worker = pool[place] = _start(context, work, worker.device, threads)
                 _give(worker, following)
                 yield task, result, [other.task for other in pool if other.task is not None]
         for worker in pool:
-            worker.connection.close()  # the end of its work
+            worker.connection.close()  # so that they end side by side
         for worker in pool:
-            worker.process.join(_FAREWELL)
+            _end(worker)
     finally:
         for worker in pool:
             worker.process.kill()
+
+
+def _end(worker: _Worker) -> None:
+    worker.connection.close()  # the end of its work
+    worker.process.join(_FAREWELL)
+    worker.process.kill()
 
 
 def _give(worker: _Worker, task: Any) -> None:

@@ -21,7 +21,7 @@ from bundle.sweep.progress import remaining_seconds
 from bundle.sweep.record import Record, read_record
 from bundle.sweep.table import sweep_notes, sweep_rows
 from scripts.errors import CxrError
-from tests.bundle.sweep_cells import NAMES, FakeWork, fake_record, predictions, torch_threads
+from tests.bundle.sweep_cells import NAMES, FakeWork, fake_record, predictions, process_id, torch_threads
 
 OURS = Init("ours", "m.pt")
 
@@ -179,6 +179,13 @@ def test_workers_take_no_more_threads_than_the_machine_s_user_grants(monkeypatch
     monkeypatch.setattr(worker, "_cores", lambda: 4)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert [result for _, result, _ in worker.run_on(["cpu"], torch_threads, [0], "torch")] == [None, 1]
+
+
+@pytest.mark.parametrize(("fresh", "processes"), [(False, 1), (True, 3)])
+def test_a_task_has_a_process_of_its_own_where_its_memory_counts(fresh, processes):
+    done = [pid for _, pid, _ in worker.run_on(["cpu"], process_id, [0, 1, 2], "torch", fresh) if pid is not None]
+    assert len(done) == 3
+    assert len(set(done)) == processes
 
 
 def test_a_sweep_whose_cells_all_fail_alike_ends_early(out):

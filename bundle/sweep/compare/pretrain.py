@@ -92,7 +92,7 @@ def pretrain(
     """
     cells = comparison.cells()
     ended = {cell: record for cell in cells if (record := read_record(cell)) is not None}
-    run_cells(cells, ended, devices, works[0], console)
+    run_cells(cells, ended, devices, works[0], console, fresh=True)  # the peak memory of each is its own
     evaluations = [evaluation_cell(cell, probe) for probe in probes for cell in cells if ended[cell].status == "done"]
     evaluated = {cell: record for cell in evaluations if (record := read_record(cell)) is not None}
     run_cells(evaluations, evaluated, devices, works[1], console)

@@ -18,8 +18,8 @@ from scripts.output.geometry_comparison import plot_geometry_comparison
 LEGEND = (
     "Tasks: mean over seeds [95 % interval over patients]; Δ is the paired difference to what pre-training started "
     "from: as_is where the encoder had weights, else random. Zero-shot, retrieval: mean over seeds of values and of "
-    "interval bounds; trivial is chance. Costs: median over seeds; one-off seconds and peak memory: the largest. –: random "
-    "and as_is are not pre-trained."
+    "interval bounds; trivial is chance. Costs: median over seeds; one-off seconds and peak memory: the largest. "
+    "–: random and as_is are not pre-trained."
 )
 
 
