@@ -34,8 +34,8 @@ def plot_sweep(frame: pd.DataFrame, path: str | Path, title: str = "Label effici
         row = [next(panels) for _ in modes]
         for axes, mode in zip(row, modes):
             panel = of_task[of_task["mode"] == mode]
-            _panel(axes, panel, task, inits)
-            axes.set_title(f"{task}, encoder {mode}", loc="left")
+            _panel(axes, panel, inits)
+            axes.set_title(f"{task}, encoder {mode}   (dashes: {HEADLINES[task].trivial})", loc="left", fontsize=10)
             axes.set_ylabel(HEADLINES[task].name)
             if task == tasks[-1]:
                 axes.set_xlabel("labelled share of the training patients (images)")
@@ -55,7 +55,7 @@ def plot_sweep(frame: pd.DataFrame, path: str | Path, title: str = "Label effici
     return save(figure, path)
 
 
-def _panel(axes: Axes, panel: pd.DataFrame, task: str, inits: list[str]) -> None:
+def _panel(axes: Axes, panel: pd.DataFrame, inits: list[str]) -> None:
     fractions = sorted(panel["fraction"].unique())
     for place, init in enumerate(inits):
         line = panel[panel["init"] == init].sort_values("fraction").dropna(subset="value")
@@ -74,8 +74,6 @@ def _panel(axes: Axes, panel: pd.DataFrame, task: str, inits: list[str]) -> None
         # Over the whole width, also with one fraction.
         x, level = np.r_[1e-9, trivial.index, 1e9], np.r_[trivial.iloc[0], trivial, trivial.iloc[-1]]
         axes.plot(x, level, color=QUIET, linestyle=TRIVIAL, linewidth=1.2)
-        label: Any = {"textcoords": "offset points", "xytext": (-2, 3), "ha": "right", "fontsize": 8, "color": QUIET}
-        axes.annotate(HEADLINES[task].trivial, (1, trivial.iloc[-1]), xycoords=("axes fraction", "data"), **label)
     axes.set_xscale("log")
     axes.set_xticks(fractions, [_tick(panel, fraction) for fraction in fractions])
     axes.minorticks_off()
