@@ -65,6 +65,6 @@ def _panel(axes: Axes, row: ScoreRow, colors: Mapping[str, str]) -> None:
         axes.set_xlim(10 ** np.floor(np.log10(values.min())), 10 ** np.ceil(np.log10(values.max() * 1.01)))
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
         axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_title(row.name, loc="left", fontsize=9.5)
+    axes.set_title(row.name, loc="left", fontsize=8.5)
     axes.set_yticks(range(len(colors)), list(colors))
     axes.set_ylim(len(colors) - 0.4, -0.6)
