@@ -142,7 +142,7 @@ def _stored(folder: Path, count: int, width: int) -> Callable[[], tuple[Tensor, 
 
 def _step(network: Adaptor, batches: Callable[[], tuple[Tensor, Tensor, Tensor]]) -> Callable[[], Any]:
     network.train()
-    loss = InfoNCELoss(image_weight=0.75)
+    loss = InfoNCELoss(image_weight=0.25)
     optimizer = torch.optim.AdamW([one for one in network.parameters() if one.requires_grad], lr=2e-5)
 
     def step() -> None:

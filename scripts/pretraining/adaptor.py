@@ -23,7 +23,8 @@ class Adaptor(DualEncoder):
 
     With the published sizes and 768-d text it trains 12,011,009 / 11,912,705 / 12,207,617 parameters on image features
     of 512 / 384 / 768 numbers. Image and text never see each other, so that either can be embedded alone. Its loss is
-    `InfoNCELoss(image_weight=0.75)`.
+    `InfoNCELoss(image_weight=0.25)`: the authors' code gives 0.75 to each report over the images (the rows of its
+    `logits_per_text`); the abstract only says that the objective is contrastive.
 
     Args:
         encoder: a `PooledEncoder` of the encoder "adaptor" (`scripts.image.adapted`), which holds the image side and

@@ -58,7 +58,8 @@ class InfoNCELoss(nn.Module):
     images; over the batch of all ranks, with gradient, and the same value for one process and for many.
 
     Args:
-        image_weight: 0.5 is CLIP's; ConVIRT's and the Adaptor's authors take 0.75.
+        image_weight: 0.5 is CLIP's. ConVIRT's authors take 0.75 (their λ, of image to text); the Adaptor's give 0.75 to
+            the other direction, which is 0.25 here.
     """
 
     def __init__(self, image_weight: float = 0.5) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,18 +83,36 @@ def test_a_step_on_stored_features_is_one_on_the_images(tokens: str) -> None:
     gradients = []
     for seen in (image, network.encoder.frozen_features(image)):
         network.zero_grad()
-        InfoNCELoss(image_weight=0.75)(network(seen, text)).backward()
+        configured_loss()(network(seen, text)).backward()
         gradients.append({name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None})
     assert set(gradients[0]) == {name for name, p in network.named_parameters() if p.requires_grad}
     torch.testing.assert_close(gradients[1], gradients[0], atol=1e-6, rtol=1e-4)
 
 
-def test_the_loss_weighs_the_image_side_by_three_quarters() -> None:
+def configured_loss() -> InfoNCELoss:
+    """Of the overlay that trains the method."""
+    part = dict(json.loads(Path("configs/adaptor.json").read_text())["loss"])
+    assert part.pop("_target_") == "scripts.pretraining.InfoNCELoss"
+    return InfoNCELoss(**part)
+
+
+def test_three_quarters_of_the_loss_are_each_report_over_the_images() -> None:
+    """The authors' arithmetic: .75 of the cross entropy along dim 1 of `logits_per_text`, .25 along dim 0."""
     pred = {key: F.normalize(torch.randn(5, 8), dim=1) for key in ("image_projection", "text_projection")}
-    logits = 10 * pred["image_projection"] @ pred["text_projection"].T
-    ours = InfoNCELoss(image_weight=0.75)({**pred, "scale": torch.tensor(10.0)})
-    wanted = -0.75 * logits.log_softmax(1).diagonal().mean() - 0.25 * logits.log_softmax(0).diagonal().mean()
-    torch.testing.assert_close(ours, wanted)
+    logits_per_text = 10 * pred["text_projection"] @ pred["image_projection"].T
+    over_images = -logits_per_text.log_softmax(dim=1).diagonal().mean()
+    over_reports = -logits_per_text.log_softmax(dim=0).diagonal().mean()
+    assert (over_images - over_reports).abs() > 1e-3  # or the two could be exchanged unseen
+    found = configured_loss()({**pred, "scale": torch.tensor(10.0)})
+    torch.testing.assert_close(found, 0.75 * over_images + 0.25 * over_reports)
+
+
+def test_the_weights_of_the_two_directions_by_hand() -> None:
+    # Both images look like the first report. A report cannot tell its image: log 2 each. An image over the reports:
+    # log(1 + 1/e) for the first, log(1 + e) for the second.
+    pred = {"image_projection": torch.tensor([[1.0, 0.0], [1.0, 0.0]]), "text_projection": torch.eye(2)}
+    wanted = 0.75 * math.log(2) + 0.25 * (math.log(1 + math.exp(-1)) + math.log(1 + math.e)) / 2
+    assert configured_loss()({**pred, "scale": torch.tensor(1.0)}).item() == pytest.approx(wanted, rel=1e-6)
 
 
 def test_cells_of_the_map_are_in_the_shared_space() -> None:
