@@ -40,6 +40,12 @@ def add_boxes(out: pd.DataFrame, raw: pd.DataFrame, args: Namespace, path: Path)
     found = pd.read_csv(file, dtype={"image": "str", "label": "str"})  # as the table's: image 007 stays 007
     if missing := [column for column in ("image", "label", *CORNERS) if column not in found]:
         raise CxrError(f"{file}: no column {', '.join(missing)}; a box file has image,label,x0,y0,x1,y1.")
+    found[CORNERS] = found[CORNERS].apply(pd.to_numeric, errors="coerce")
+    if len(wrong := found.index[found[CORNERS].isna().any(axis=1)]):
+        raise CxrError(
+            f"{file}: {len(wrong)} rows have no four numbers x0, y0, x1, y1, for example rows {wrong[:6].tolist()}. "
+            "Correct them; an image without a box has no row here, see --no-boxes."
+        )
     groups = {
         image: (group[CORNERS].to_numpy(float).tolist(), group["label"].astype(str).tolist())
         for image, group in found.groupby("image")

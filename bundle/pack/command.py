@@ -205,5 +205,5 @@ def _setting(text: str) -> tuple[str, Any]:
         raise CxrError(f"--set {text}: write it as ID=VALUE.")
     try:
         return name, json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return name, value

@@ -215,6 +215,6 @@ def _pair(text: str, option: str) -> tuple[str, Any]:
     for read in (json.loads, ast.literal_eval):
         try:
             return key, read(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, RecursionError, MemoryError):  # the last two: nested without end
             continue
     return key, value

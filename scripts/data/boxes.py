@@ -25,29 +25,52 @@ def read_boxes(
         where: the table, for messages.
 
     Raises:
-        CxrError: a cell that is no list, or a malformed box.
+        CxrError: a cell that is no list, or a malformed box; the row is named, what the cell holds is not.
     """
     found: list[Boxes | None] = [_list(cell, boxes.name, row, where) for row, cell in boxes.items()]
     cells = (
         [None] * len(boxes) if names is None else [_list(cell, names.name, row, where) for row, cell in names.items()]
     )
     labels = [
-        None if some is None else [str(name) for name in cell or ["finding"] * len(some)]
-        for some, cell in zip(found, cells, strict=True)
+        None if some is None else (cell or ["finding"] * len(some)) for some, cell in zip(found, cells, strict=True)
     ]
-    check_boxes(found, labels, where)
-    return found, labels
+    check_boxes(found, labels, where, list(boxes.index))
+    found = [some and [list(map(float, box)) for box in some] for some in found]
+    return found, [None if some is None else [str(name) for name in some] for some in labels]
 
 
-def check_boxes(boxes: Sequence[Boxes | None], names: Sequence[list[str] | None], where: str) -> None:
-    """Raise a CxrError that names the row of a box without area, of other than four numbers, or without a label."""
-    for row, (found, labels) in enumerate(zip(boxes, names, strict=True)):
-        if not found:
-            continue
-        corners = np.asarray(found, dtype=float) if all(len(box) == 4 for box in found) else np.zeros((1, 4))
-        whole = (corners[:, 2:] > corners[:, :2]).all() and np.isfinite(corners).all()
-        if len(found) != len(labels or []) or not whole:
-            raise CxrError(f"{where}: table row {row}: a box needs x0 < x1 and y0 < y1, four numbers, and one label.")
+def check_boxes(
+    boxes: Sequence[Boxes | None], names: Sequence[list | None], where: str, rows: Sequence[object] | None = None
+) -> None:
+    """Raise a CxrError that names the row of a box without area, of other than four numbers, or without a label.
+
+    Args:
+        boxes, names: as `read_boxes` gives them.
+        where: the table, for messages.
+        rows: what messages call the rows; None = their place.
+    """
+    for place, (found, labels) in enumerate(zip(boxes, names, strict=True)):
+        if found and (fault := _fault(found, labels or [])):
+            row = place if rows is None else rows[place]
+            raise CxrError(f"{where}: table row {row}: {fault}.")
+
+
+def _fault(boxes: list, labels: list) -> str:
+    """What is wrong with the boxes of one image, "" for nothing."""
+    if not all(isinstance(box, list) and len(box) == 4 and all(map(_is_number, box)) for box in boxes):
+        return "a box is a list of four numbers, x0, y0, x1, y1, in pixels"
+    if not all(x0 < x1 and y0 < y1 for x0, y0, x1, y1 in boxes):
+        return "a box needs x0 < x1 and y0 < y1"
+    if len(boxes) != len(labels):
+        return f"a box needs exactly one label; there are {len(boxes)} boxes and {len(labels)} labels"
+    if not all(isinstance(label, (str, int, float, np.number)) for label in labels):
+        return "the label of a box is a text"
+    return ""
+
+
+def _is_number(value: object) -> bool:
+    # The bound stands for "no pixel's place": infinite as float32, or an integer that no float holds.
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and -1e9 < value < 1e9
 
 
 def _list(cell: Any, column: object, row: object, where: str) -> list | None:
@@ -57,7 +80,7 @@ def _list(cell: Any, column: object, row: object, where: str) -> list | None:
         return None
     try:
         content = json.loads(cell)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter: lists nested without end
         content = None
     if not isinstance(content, list):
         raise CxrError(f"{where}: column {column!r}, row {row}: expected a JSON list.")

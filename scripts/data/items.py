@@ -243,9 +243,9 @@ def make_items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, wh
 
 def _original_facts(table: pd.DataFrame) -> dict[str, list[Any]]:
     """Size of the original images, where all are known, and spacing: predictions find back to their pixels by them."""
-    known = {key: pd.to_numeric(table[key], errors="coerce") for key in ("height", "width") if key in table}
+    known = {key: pd.to_numeric(table[key], errors="coerce").fillna(0) for key in ("height", "width") if key in table}
     facts: dict[str, list[Any]] = {}
-    if len(known) == 2 and not any(column.isna().any() for column in known.values()):
+    if len(known) == 2 and all(column.between(1, 1e6).all() for column in known.values()):
         facts |= {key: column.astype(int).tolist() for key, column in known.items()}
     if {"spacing_y", "spacing_x"} <= set(table):
         spacing = table[["spacing_y", "spacing_x"]].apply(pd.to_numeric, errors="coerce")

@@ -99,24 +99,39 @@ def read_mask(reference: str, shape: Shape | None) -> NDArray[np.bool_]:
 def decode_rle(rle: str, shape: Shape) -> NDArray[np.bool_]:
     """Mask `(H, W)` of a run-length string "start length start length ..."; "-1" is an empty one.
 
-    Pixels are counted from 1, down the columns, from the left: the form of Kaggle's competitions (SIIM-ACR's own, with
-    starts that count from the end of the run before, is brought to it in docs/prepare.md).
+    Pixels are counted from 1, down the columns, from the left, and the runs follow one another: the form of Kaggle's
+    competitions. SIIM-ACR's own, with starts that count from the end of the run before, is brought to it in
+    docs/prepare.md; here it is refused, because read in Kaggle's form it would give a mask of somewhere else.
 
     Raises:
-        ValueError: it is no such string, or leaves an image of this shape.
+        ValueError: it is no such string, its runs overlap or go back, or they leave an image of this shape.
     """
     numbers = [] if rle.strip() == EMPTY else rle.split()
-    if len(numbers) % 2 or not all(number.isdecimal() for number in numbers):
+    if len(numbers) % 2 or not all(number.isascii() and number.isdecimal() for number in numbers):
         raise ValueError("a run-length string is pairs of start and length, or -1")
-    starts, lengths = np.array(numbers, dtype=np.int64).reshape(-1, 2).T
     pixels = shape[0] * shape[1]
-    if len(starts) and (starts.min() < 1 or (starts + lengths - 1).max() > pixels):
-        raise ValueError(f"its runs leave the {_size(shape)} pixels (rows x columns) of the image; starts count from 1")
+    outside = f"its runs leave the {_size(shape)} pixels (rows x columns) of the image; starts count from 1"
+    # Before int64 and before Python's own limit of digits: no pixel has a number of that length.
+    if any(len(number.lstrip("0")) > 18 for number in numbers):
+        raise ValueError(outside)
+    starts, lengths = np.array(numbers, dtype=np.int64).reshape(-1, 2).T
+    ends = starts + lengths
+    if (starts[1:] < ends[:-1]).any() or (starts[1:] <= starts[:-1]).any():
+        raise ValueError("its runs overlap or go back" + _relative(starts, lengths, pixels))
+    if len(starts) and (starts[0] < 1 or ends[-1] - 1 > pixels):
+        raise ValueError(outside + _relative(starts, lengths, pixels))
     # +1 where a run begins and -1 behind its end: the running sum counts the runs over a pixel.
     steps = np.zeros(pixels + 1, np.int64)
     np.add.at(steps, starts - 1, 1)
-    np.add.at(steps, starts - 1 + lengths, -1)
+    np.add.at(steps, ends - 1, -1)
     return np.ascontiguousarray((np.cumsum(steps[:-1]) > 0).reshape(shape, order="F"))
+
+
+def _relative(starts: NDArray[np.int64], lengths: NDArray[np.int64], pixels: int) -> str:
+    """A hint, where the numbers fit the image as starts that count from the end of the run before."""
+    if sum(map(int, starts)) + sum(map(int, lengths)) > pixels:
+        return ""
+    return "; they fit as relative run lengths (SIIM-ACR's), which docs/prepare.md brings to starts from pixel 1"
 
 
 def _read_picture(name: str) -> NDArray[np.bool_]:

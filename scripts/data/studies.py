@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from scripts.atomic import atomic_path
+from scripts.data.boxes import read_boxes
 from scripts.data.splits import check_leakage
 from scripts.errors import CxrError
 from scripts.text import report_text
@@ -43,11 +44,8 @@ def read_studies(out: str | Path) -> pd.DataFrame:
     source = _source(Path(out))
     for column in path_columns(table):
         table[column] = _map_paths(table[column], lambda value: str(source / value))
-    if "boxes" in table:  # Parquet gives arrays of arrays
-        table["boxes"] = table["boxes"].map(
-            lambda boxes: None if boxes is None else [list(map(float, b)) for b in boxes]
-        )
-        table["box_labels"] = table["box_labels"].map(lambda names: None if names is None else list(names))
+    if "boxes" in table:
+        table["boxes"], table["box_labels"] = read_boxes(table["boxes"], table.get("box_labels"), str(path))
     return table
 
 

@@ -180,8 +180,16 @@ def test_a_missing_table_is_named(tmp_path):
 def test_a_box_without_area_is_refused(tmp_path, box):
     path = tmp_path / "t.csv"
     pd.DataFrame({"file": ["a"], "subject": ["1"], "b": [json.dumps([box])]}).to_csv(path, index=False)
-    with pytest.raises(CxrError, match="row 0: a box needs"):
+    with pytest.raises(CxrError, match=r"row 0: a box (needs|is a list of four)"):
         read(path, *BASE, "--boxes", "b")
+
+
+@pytest.mark.parametrize("corner", ["", "DOE", "nan"])
+def test_a_box_file_without_numbers_names_its_rows(tmp_path, corner):
+    (tmp_path / "t.csv").write_text("file,subject\na.png,1\n")
+    (tmp_path / "b.csv").write_text(f"image,label,x0,y0,x1,y1\na.png,mass,1,2,3,4\na.png,mass,1,2,3,{corner}\n")
+    with pytest.raises(CxrError, match=r"b\.csv: 1 rows have no four numbers x0, y0, x1, y1, for example rows \[1\]"):
+        read(tmp_path / "t.csv", *BASE, "--boxes", "b.csv")
 
 
 def doc_blocks() -> list[str]:

@@ -15,6 +15,7 @@ from PIL import Image
 from scripts.data import Letterbox, LoadMasksd
 from scripts.data.masks import decode_rle, read_mask
 from scripts.errors import CxrError
+from scripts.output.predictions_files import encode_rle
 
 Item = dict[Hashable, Any]
 
@@ -46,7 +47,7 @@ def test_run_lengths_by_hand() -> None:
     np.testing.assert_array_equal(decode_rle("1 2 8 2", (3, 4)), np.array(expected, bool))
     assert not decode_rle("-1", (3, 4)).any()
     assert decode_rle("1 12", (3, 4)).all()
-    np.testing.assert_array_equal(decode_rle("1 3 2 1", (3, 1))[:, 0], [1, 1, 1])  # runs that overlap
+    np.testing.assert_array_equal(decode_rle("1 1 2 2", (3, 1))[:, 0], [1, 1, 1])  # runs that touch
 
 
 def test_run_lengths_find_back_to_their_mask(blob: np.ndarray) -> None:
@@ -55,10 +56,34 @@ def test_run_lengths_find_back_to_their_mask(blob: np.ndarray) -> None:
         np.testing.assert_array_equal(decode_rle(kaggle_rle(mask), mask.shape), mask)
 
 
-@pytest.mark.parametrize("rle", ["0 3", "1 2 3", "5 a", "10 4", "-2", "-1 3"])
+@pytest.mark.parametrize(
+    "rle", ["0 3", "1 2 3", "5 a", "10 4", "-2", "-1 3", "1 9223372036854775807", "9" * 30 + " 1", "1 " + "9" * 9000, "٣ 1"]
+)
 def test_a_run_length_string_that_means_nothing_is_refused(rle: str) -> None:
     with pytest.raises(ValueError, match=r"pairs of start and length|leave the 3 x 4 pixels"):
         decode_rle(rle, (3, 4))
+
+
+@pytest.mark.parametrize(
+    ("rle", "hint"),
+    [("5 3 2 1", True), ("2 3 3 1", True), ("5 1 5 1", True), ("9 3 4 9", False), ("1 3 2 99", False), ("7 0 7 1", False)],
+)
+def test_runs_that_overlap_or_go_back_are_refused(rle: str, hint: bool) -> None:
+    """In 3 x 4 pixels; with a hint where starts and lengths add up to no more than the image's 12."""
+    with pytest.raises(ValueError, match=r"^its runs overlap or go back") as caught:
+        decode_rle(rle, (3, 4))
+    assert ("relative run lengths" in str(caught.value)) == hint
+
+
+def test_relative_run_lengths_of_lungs_are_no_mask(shared_data: Path) -> None:
+    """SIIM-ACR's form of real lungs, starts counted from the end of the run before, is refused for every one."""
+    for file in sorted((shared_data / "covid_cxr_notes" / "lung_masks").glob("*.png"))[::10]:
+        mask = np.asarray(Image.open(file)) > 127
+        runs = np.array(encode_rle(mask).split(), int).reshape(-1, 2)
+        starts = np.diff(runs[:, 0] - 1, prepend=0) - np.append(0, runs[:-1, 1])
+        siim = " ".join(f"{start} {length}" for start, length in zip(starts, runs[:, 1]))
+        with pytest.raises(ValueError, match="they fit as relative run lengths"):
+            decode_rle(siim, mask.shape)
 
 
 @pytest.mark.parametrize(("top", "dtype"), [(255, np.uint8), (1, np.uint8), (65535, np.uint16), (1, bool)])
