@@ -12,6 +12,7 @@ from bundle.prepare.identity import hash_identities
 from bundle.prepare.ingest import Facts
 from scripts.data.splits import SPLITS, assign_folds, assign_splits, label_fractions, merge_patients
 from scripts.data.studies import path_columns, report_texts
+from scripts.data.views import UNKNOWN, normalize_views
 from scripts.errors import CxrError
 from scripts.text import text_key
 
@@ -34,7 +35,10 @@ def assemble(manifest: Manifest, facts: dict[int, Facts], out: Path, deidentifie
     if (table["exclude_reason"] != "").all():
         raise CxrError(f"not one of {len(table)} images could be used. The first: {table['exclude_reason'].iloc[0]}")
     table = table.join(found[[*FILE_FACTS]])
-    table["view"] = manifest.table["view"].fillna(found["view"]) if "view" in table else found["view"]
+    views = normalize_views(found["view"])
+    if "view" in table:  # the table's word holds, and where it has none the file's
+        views = (given := normalize_views(table["view"])).where(given != UNKNOWN, views)
+    table["view"] = views
     pixels = found["pixels"].fillna("")
     groups = merge_patients(table["patient_id"], pixels)
     if "split" in table:

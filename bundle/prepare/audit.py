@@ -23,7 +23,7 @@ def audit(table: pd.DataFrame, notes: list[str]) -> dict[str, Any]:
         "excluded": _counts(table["exclude_reason"][table["exclude_reason"] != ""].str.split(":").str[0]),
         "splits": _splits(used),
         "fractions": {f"{f} %": _size(used[used["fraction"] <= f]) for f in FRACTIONS},
-        "views": _counts(used["view"].fillna("unknown")),
+        "views": _counts(used["view"]),
         "photometric": _counts(used["photometric"].fillna("not DICOM")),
         "pixels": _pixels(used),
         "text": _text(used),

@@ -16,6 +16,7 @@ from scripts.data.image_store import IMAGES
 from scripts.data.sniff import is_image
 from scripts.data.splits import FRACTIONS, SPLITS, assign_splits, check_leakage, label_fractions
 from scripts.data.studies import map_masks, path_columns, read_studies, report_texts
+from scripts.data.views import UNKNOWN, normalize_views, select_views
 from scripts.errors import CxrError
 
 SPLIT_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
@@ -46,8 +47,8 @@ def study_items(
         use_store: refer to the stored image, `OUT/images.npy::row`; False: to the original file.
         text: True adds `report`, the cleaned text, and leaves out images without any; "optional" keeps those, with an
             empty report; False adds none.
-        view: keep these views only, by the beginning of their name ("AP" also keeps "AP Supine"); "frontal" = PA and
-            AP.
+        view: keep these views only, in any spelling that `scripts.data.views` knows; "frontal" = PA, AP (lying, too)
+            and a frontal that says no more.
         fraction: 1 or 10 keeps that nested subset of the training patients.
 
     Raises:
@@ -206,9 +207,12 @@ def keep_rows(
     if split is not None:
         table = table[table["split"].isin(_names(split))]
     if view is not None:
-        starts = tuple(v.upper() for name in _names(view) for v in (("PA", "AP") if name == "frontal" else (name,)))
-        views = table["view"].fillna("") if "view" in table else pd.Series("", table.index)
-        table = table[views.str.upper().str.startswith(starts)]
+        views = _views(table)
+        kept = select_views(views, _names(view))
+        if len(table) and not kept.any():
+            found = ", ".join(f"{name} {count}" for name, count in views.value_counts().items())
+            raise CxrError(f"{where}: no image with view={view} (split={split}); its views are {found}.")
+        table = table[kept]
     if fraction != 100:
         table = table[(table["split"] != "train") | (table["fraction"] <= fraction)]
     if table.empty:
@@ -230,7 +234,7 @@ def make_items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, wh
     columns["study_id"] = (table["study_id"].fillna(images) if "study_id" in table else images).astype(str)
     if "fold" in table and pd.api.types.is_numeric_dtype(table["fold"]) and table["fold"].notna().all():
         columns["fold"] = table["fold"].astype(int)
-    columns["view"] = table["view"].fillna("") if "view" in table else pd.Series("", table.index)
+    columns["view"] = _views(table)
     columns |= _original_facts(table)
     if text:
         columns["report"] = report_texts(table)
@@ -239,6 +243,10 @@ def make_items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, wh
         for item, row in zip(items, label_values(table, labels, where), strict=True):
             item["label"] = row
     return _with_text(items, where) if text is True else items
+
+
+def _views(table: pd.DataFrame) -> pd.Series:
+    return normalize_views(table["view"]) if "view" in table else pd.Series(UNKNOWN, table.index)
 
 
 def _original_facts(table: pd.DataFrame) -> dict[str, list[Any]]:

@@ -19,6 +19,7 @@ from scripts.data.display import Display, display_of
 from scripts.data.geometry import Letterbox, resize, resize_valid
 from scripts.data.sniff import is_dicom
 from scripts.data.store_reader import SEPARATOR
+from scripts.data.views import normalize_view
 from scripts.errors import CxrError
 
 TAGS = [
@@ -113,7 +114,7 @@ class CxrReader(PydicomReader):
             "spacing_y": float(spacing[0]),
             "spacing_x": float(spacing[1]),
             "photometric": layout.photometric,
-            "view": _text(ds, "ViewPosition"),
+            "view": normalize_view(_text(ds, "ViewPosition")),
             "laterality": _text(ds, "ImageLaterality") or _text(ds, "Laterality"),
             "manufacturer": _text(ds, "Manufacturer"),
             "padding": padding,

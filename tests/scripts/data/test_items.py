@@ -88,9 +88,10 @@ def test_images_without_report_are_counted(caplog):
     ("arguments", "message"),
     [
         ({"labels": ["opacitiy"]}, "no column 'label_opacitiy'; did you mean 'opacity'"),
-        ({"view": "swimmers"}, "no image left with split=None, view=swimmers"),
+        ({"view": "swimmers"}, "view=swimmers: no such view; the views are PA, AP"),
+        ({"view": "other"}, r"no image with view=other .*its views are PA 2, (.*, )?unknown 1"),
         ({"use_store": True}, "store_dir="),
-        ({"split": "train", "view": "LATERAL"}, "no image left"),
+        ({"split": "train", "view": "LATERAL"}, "no image with view=LATERAL .*its views are "),
     ],
 )
 def test_what_cannot_be_given_is_said(arguments, message):

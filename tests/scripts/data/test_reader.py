@@ -406,7 +406,7 @@ def test_meta_of_different_files_collates(tmp_path: Path) -> None:
     write_dx(tmp_path / "b.dcm", scene((60, 40)), padding_value=0, photometric="MONOCHROME1", uid_seed="2")
     load = LoadImaged(keys="image", reader=readers())
     batch = list_data_collate([load({"image": str(tmp_path / name)}) for name in ("a.dcm", "b.dcm")])
-    assert tuple(batch["image"].shape) == (2, 60, 40) and batch["image"].meta["view"] == ["PA", ""]
+    assert tuple(batch["image"].shape) == (2, 60, 40) and batch["image"].meta["view"] == ["PA", "unknown"]
 
 
 def test_content_says_more_than_the_name(tmp_path: Path) -> None:

@@ -136,7 +136,7 @@ def test_what_every_item_carries(source: Path) -> None:
         61,
     )
     unknown = task_items(source, "segmentation", ["heart"])[0]
-    assert (unknown["view"], unknown["sex"]) == ("", "")
+    assert (unknown["view"], unknown["sex"]) == ("unknown", "")
     assert np.isnan(unknown["age"])
     assert first["spacing"].dtype == np.float32
     if source.is_dir():
@@ -172,7 +172,7 @@ def test_names_of_a_source(source: Path, task: Any, names: list[str]) -> None:
         ("recognition", ["mass"], {}, "none of classification, segmentation, detection"),
         ("segmentation", ["heart"], {"split": "test"}, "nothing is known about heart in the 1 images"),
         ("detection", ["mass"], {"fraction": 20}, "fraction=20 is none of the nested label fractions 1, 10, 100 %"),
-        ("detection", ["mass"], {"split": "val", "view": "AP"}, "no image left"),
+        ("detection", ["mass"], {"split": "val", "view": "AP"}, "no image with view=AP"),
         ("detection", ["mass"], {"fold": 5}, "fold=5, but its folds are 0 to"),
     ],
 )
