@@ -103,9 +103,10 @@ def writing(path: str | Path) -> Iterator[Path]:
 
 
 def save_atomically(value: Any, path: str | Path) -> None:
-    """`torch.save` of `value` under `path`."""
-    with writing(path) as part:
-        torch.save(value, part)
+    """`torch.save` of `value` under `path`: equal values give equal bytes."""
+    # Given a path, torch names the archive's folder after it: here after a temporary file with the process in its name.
+    with writing(path) as part, part.open("wb") as file:
+        torch.save(value, file)
 
 
 def write_text_atomically(text: str, path: str | Path) -> None:

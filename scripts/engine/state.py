@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from scripts.atomic import save_atomically
 from scripts.data.sampling import EpochSampler
 from scripts.errors import CxrError
+from scripts.tensor_files import read_tensors
 
 logger = logging.getLogger(__name__)
 
@@ -217,14 +218,10 @@ class ResumeAndSave:
         Raises:
             CxrError: it is of another network, or of an epoch of another length (other data or batch size).
         """
-        try:
-            state = torch.load(self.path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:150]
-            raise CxrError(
-                f"{self.path} is no checkpoint of ours ({reason}). "
-                "Start with --resume False, or choose another ckpt_dir."
-            ) from error
+        choice = "Start with --resume False, or choose another ckpt_dir."
+        state = read_tensors(self.path, choice)
+        if not isinstance(state, dict) or not {"iteration", "epoch_length", "network", "parts"} <= state.keys():
+            raise CxrError(f"{self.path} is no checkpoint of a run. {choice}")
         if state["epoch_length"] != engine.state.epoch_length:
             raise CxrError(
                 f"{self.path} was saved with {state['epoch_length']} batches an epoch and this run has "
@@ -241,8 +238,7 @@ class ResumeAndSave:
                 vars(part).update(length)
         except (RuntimeError, KeyError, ValueError) as error:
             raise CxrError(
-                f"{self.path} belongs to another setting ({str(error).splitlines()[0]}). "
-                "Start with --resume False, or choose another ckpt_dir."
+                f"{self.path} belongs to another setting ({str(error).splitlines()[0]}). {choice}"
             ) from error
         if "scaler" in state and getattr(engine, "scaler", None) is not None:
             engine.scaler.load_state_dict(state["scaler"])

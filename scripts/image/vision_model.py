@@ -21,6 +21,7 @@ from transformers.utils import cached_file
 
 from scripts.errors import CxrError
 from scripts.image.vision_features import gives_tokens
+from scripts.tensor_files import check_folder
 from scripts.text.stock_encoder import quiet_transformers
 
 logger = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ def load_vision_weights(body: Any, name: str | Path) -> Any:
     norms = [key.split(".")[1] for key in own if key.startswith("hidden_states_norms.")]
     names = {rf"^(?:{body.base_model_prefix}\.)?layernorm\.": f"hidden_states_norms.{norms[-1]}."} if norms else None
     model_name, revision = _pinned(name)
+    check_folder(name)
     try:
         # Weights that a file lacks are drawn at random: the caller's random state must not depend on it.
         with quiet_transformers(), torch.random.fork_rng(devices=[]):

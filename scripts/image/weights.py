@@ -2,42 +2,32 @@
 
 from __future__ import annotations
 
-import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from ignite.engine import Engine, Events
-from safetensors.torch import load_file
 from torch.nn.parallel import DistributedDataParallel
 
 from scripts.errors import CxrError
 from scripts.image.card import check_card
+from scripts.tensor_files import read_tensors
 
 # Weights that are not loaded. A word as well as None: MONAI's command line passes over an override that is None.
 RANDOM = "random"
 
 
 def read_file(path: str | Path) -> Any:
-    """Content of a file of weights, on the CPU: a `.safetensors` file's tensors, or whatever plain containers of
-    tensors, numbers and texts torch saved (read with `weights_only=True`).
+    """Content of a file of weights, on the CPU; see `read_tensors`.
 
     Raises:
-        CxrError: there is no such file, or it holds other objects.
+        CxrError: there is no such file, or it is none of plain tensors.
     """
     path = Path(path)
     if not path.is_file():
         raise CxrError(f"No weights at {path}. Train first, or give the path of a state dict.")
-    try:
-        return load_file(path) if path.suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise CxrError(
-            f"{path} is not a file of plain tensors, and reading other objects can run code. Have it saved where "
-            "it was made as plain tensors: its `state_dict` alone, or safetensors."
-        ) from error
-    except Exception as error:
-        raise CxrError(f"{path} is not a file of plain tensors ({str(error).splitlines()[0][:150]}).") from error
+    return read_tensors(path, "Copy or download it again, or give another file of weights.")
 
 
 def read_weights(path: str | Path) -> dict[str, torch.Tensor]:

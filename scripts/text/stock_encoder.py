@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
 from scripts.errors import CxrError
+from scripts.tensor_files import check_folder
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def load_encoder(folder: Path) -> torch.nn.Module:
         CxrError: weights are missing (a foreign prefix, another architecture), have another shape or cannot be read.
     """
     config = load_config(folder / "config.json")
+    check_folder(folder)
     try:
         # Weights that a file lacks are drawn at random: the caller's random state must not depend on it.
         with quiet_transformers(), torch.random.fork_rng(devices=[]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import random
 import resource
@@ -11,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -70,8 +71,8 @@ def full_disk_on_flush(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @contextmanager
 def full_disk_in_torch(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def save(value: Any, path: Path) -> None:
-        path.write_bytes(b"the first half")
+    def save(value: Any, file: BinaryIO) -> None:
+        file.write(b"the first half")
         raise RuntimeError("[enforce fail at inline_container.cc:858] . PytorchStreamWriter failed writing file data/1")
 
     monkeypatch.setattr(torch, "save", save)
@@ -89,6 +90,18 @@ def test_a_failed_save_fails_loudly_and_keeps_the_old_file(
         save_atomically({"new": torch.zeros(1_000_000)}, path)
     assert torch.equal(torch.load(path, weights_only=True)["old"], torch.ones(3))
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.pt"]
+
+
+def test_equal_values_give_equal_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the file's name, folder and process; torch's own names the archive's folder after the file."""
+    files = [tmp_path / "model.pt", tmp_path / "other" / "pretraining.pt"]
+    for number, file in enumerate(files):
+        monkeypatch.setattr(os, "getpid", lambda number=number: 4000 + number)
+        save_atomically({"weight": torch.arange(12.0).reshape(3, 4), "epoch": 2}, file)
+    digests = {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+    assert len(digests) == 1
+    torch.save({"weight": torch.arange(12.0).reshape(3, 4), "epoch": 2}, tmp_path / "theirs.pt")
+    assert hashlib.sha256((tmp_path / "theirs.pt").read_bytes()).hexdigest() not in digests
 
 
 def test_an_error_that_is_no_full_disk_passes_as_it_is(tmp_path: Path) -> None:

@@ -79,6 +79,14 @@ def test_the_files_hold_the_best_weights(tmp_path: Path, scores: list[float | No
     assert run.epochs == len(scores)
 
 
+def test_two_runs_with_one_seed_give_one_hash(tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        torch.manual_seed(0)
+        train(tmp_path / name, [0.1, 0.3])
+    for file in ("model.pt", "pretraining.pt", "model.json"):
+        assert (tmp_path / "first" / file).read_bytes() == (tmp_path / "second" / file).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("scores", "patience", "min_delta", "ends"),
     [

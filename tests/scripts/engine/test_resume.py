@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -168,10 +169,30 @@ def test_a_checkpoint_of_another_setting_is_refused_in_plain_words(
         small_run(tmp_path, resume=True).trainer.run()
 
 
-def test_a_broken_checkpoint_is_refused_in_plain_words(tmp_path: Path, small_run: Make) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"half a file")
-    with pytest.raises(CxrError, match=r"checkpoint\.pt"):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"half a file", "torch.save did not write it"),
+        (b"", "it has 0 bytes"),
+        (b"PK\x03\x04" + bytes(500), "it is cut off after 504 bytes"),
+        ({"epoch_length": 3}, "is no checkpoint of a run"),
+        ([1, 2], "is no checkpoint of a run"),
+    ],
+)
+def test_a_broken_checkpoint_is_refused_in_plain_words(
+    tmp_path: Path, small_run: Make, content: object, words: str
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    path.write_bytes(content) if isinstance(content, bytes) else torch.save(content, path)
+    with pytest.raises(CxrError, match=rf"checkpoint\.pt .*{words}.*--resume False, or choose another ckpt_dir"):
         small_run(tmp_path, resume=True).trainer.run()
+
+
+def test_two_runs_with_one_seed_give_one_hash(tmp_path: Path, small_run: Make) -> None:
+    for name in ("first", "second"):
+        small_run(tmp_path / name).trainer.run()
+    first, second = (hashlib.sha256((tmp_path / n / "checkpoint.pt").read_bytes()) for n in ("first", "second"))
+    assert first.hexdigest() == second.hexdigest()
 
 
 @pytest.mark.parametrize("number", ["SIGTERM", "SIGUSR1"])

@@ -165,7 +165,7 @@ def other_tokenizer(folder: Path) -> None:
         (wrong_prefix, r"lacks 37 weights of BertModel: embeddings\.LayerNorm\.bias, .* and 32 more"),
         (drop_one, r"lacks 1 weights of BertModel: encoder\.layer\.1\.output\.dense\.weight\."),
         (wrong_shape, r"do not have config.json's shape: encoder\.layer\.1\.output\.dense\.bias"),
-        (cut_short, "do not load"),
+        (cut_short, "is cut off after"),
         (pickled_code, "more than tensors"),
         (unknown_architecture, "'house-bert' is no architecture"),
         (no_config, "no config.json"),
