@@ -13,6 +13,7 @@ import pandas as pd
 from bundle.demo.frame import Mask
 from bundle.demo.plan import BOXED
 from scripts.data import CxrReader
+from scripts.data.masks import read_mask
 
 _COLOURS = {
     "opacity": (40, 200, 255),
@@ -72,8 +73,9 @@ def _tiles(data: Path, row: pd.Series, side: int) -> tuple[Mask, Mask]:
     plain = cv2.cvtColor(grey, cv2.COLOR_GRAY2BGR)
     marked = plain.copy()
     for name, colour in _OUTLINES.items():
-        mask = cv2.imread(str(data / row[f"mask_{name}"]), cv2.IMREAD_GRAYSCALE)
-        mask = cv2.resize(np.asarray(mask), size, interpolation=cv2.INTER_NEAREST)
+        mask = cv2.resize(
+            read_mask(str(data / row[f"mask_{name}"]), None).astype(np.uint8), size, interpolation=cv2.INTER_NEAREST
+        )
         cv2.drawContours(marked, cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], -1, colour, 1)
     for corners, name in zip(json.loads(row.boxes), json.loads(row.box_labels)):
         x0, y0, x1, y1 = (round(value * scale) for value in corners)

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from monai.config import KeysCollection
@@ -14,6 +13,8 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from scripts.data.geometry import Letterbox
+from scripts.data.picture_reader import open_picture, viewed
+from scripts.data.standardize import luminance
 from scripts.data.studies import EMPTY, UNION, is_path
 from scripts.errors import CxrError
 
@@ -25,10 +26,10 @@ class LoadMasksd(MapTransform):
     """References to K masks to a float32 tensor `(K, S, S)` of 0 and 1, in the image's letterbox; -1 where unknown.
 
     A pixel of the square belongs to a mask when at least half of its area does; of a mask that covers half of none, the
-    pixel that it covers most. A reference is the path of a picture (0/255 or 0/1), a run-length string (see
-    `decode_rle`), `-1` for a mask that is known to be empty, several of these parted by `|` for their union, or an
-    empty string for a mask that nobody drew (its channel is -1 throughout). A plain string in place of the list is one
-    mask, K = 1.
+    pixel that it covers most. A reference is the path of a picture (0/255 or 0/1, upright as its image is, transparent
+    = outside; see `viewed`), a run-length string (see `decode_rle`), `-1` for a mask that is known to be empty, several
+    of these parted by `|` for their union, or an empty string for a mask that nobody drew (its channel is -1
+    throughout). A plain string in place of the list is one mask, K = 1.
 
     Args:
         keys: keys of the references.
@@ -136,13 +137,17 @@ def _relative(starts: NDArray[np.int64], lengths: NDArray[np.int64], pixels: int
 
 def _read_picture(name: str) -> NDArray[np.bool_]:
     try:
-        content = np.frombuffer(Path(name).read_bytes(), np.uint8)
+        content = Path(name).read_bytes()
     except OSError as error:
         raise ValueError(f"its file cannot be read ({error.strerror})") from error
-    # From memory: OpenCV would print the name of a file that it cannot open.
-    picture = cv2.imdecode(content, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH) if len(content) else None
-    if picture is None:
-        raise ValueError("its file is no picture (PNG, TIFF, BMP, JPEG)")
+    try:
+        picture, opaque = viewed(open_picture(content))
+    except Exception as error:  # Pillow raises errors of every kind on a damaged file
+        raise ValueError("its file is no whole picture (PNG, TIFF, BMP, JPEG)") from error
+    if picture.ndim == 3:
+        picture = np.rint(luminance(np.moveaxis(picture, -1, 0)))
+    if opaque is not None:
+        picture = np.where(opaque, picture, 0)
     top, brightest = 65535 if picture.dtype == np.uint16 else 255, int(picture.max())
     if 1 < brightest <= top // 2:
         raise ValueError(

@@ -1,26 +1,110 @@
-"""PNG, JPEG, TIFF and BMP files inside stock LoadImaged, whatever way their pixels are stored."""
+"""PNG, JPEG, TIFF and BMP files inside stock LoadImaged, as a viewer shows them; masks are read by the same rule."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from monai.config import PathLike
 from monai.data import PILReader
-from PIL import Image
+from monai.utils import ensure_tuple
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
+
+from scripts.data.standardize import luminance
+from scripts.errors import CxrError
 
 
 class PictureReader(PILReader):
-    """Read one picture, rows first: grey `(H, W)` with every bit that it has, or RGB `(H, W, 3)`.
+    """Read one picture, upright, rows first: grey `(H, W)` with every bit that it has, or RGB `(H, W, 3)`.
 
-    PILReader gives the stored numbers, which for a palette are places in a list of colours, for CMYK ink, and for one
-    bit truth values; here they become the colours that a viewer shows.
+    PILReader gives the stored numbers, which for a palette are places in a list of colours, for CMYK ink, for one bit
+    truth values, and for a turned camera lie on their side; here they become what a viewer shows, see `viewed`. Where
+    the picture is fully transparent it becomes padding: grey float32, one value below all others, which is
+    `meta["padding"]`, as `CxrReader` marks it (NaN where there is none).
     """
 
     def __init__(self) -> None:
-        super().__init__(converter=grey_or_rgb, reverse_indexing=False)
+        super().__init__(reverse_indexing=False)
+
+    def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> Any:
+        """The opened picture (a list of several, which `get_data` refuses); an error for other formats."""
+        pictures = [open_picture(Path(name).read_bytes()) for name in ensure_tuple(data)]
+        return pictures if len(pictures) > 1 else pictures[0]
+
+    def get_data(self, img: Any) -> tuple[NDArray[Any], dict[str, Any]]:
+        """Pixels and meta dict of the one picture; `height`, `width` and `spatial_shape` are the upright picture's.
+
+        Raises:
+            CxrError: for several pictures.
+        """
+        if not isinstance(img, Image.Image):
+            raise CxrError(f"a radiograph is one picture, got {len(img)}")
+        image, opaque = viewed(img)
+        padding = float("nan")
+        if opaque is not None:
+            image = luminance(np.moveaxis(image, -1, 0) if image.ndim == 3 else image)
+            lowest = min(0.0, float(np.nanmin(image)))
+            padding = float(np.float32(lowest - max(1.0, abs(lowest) * 1e-6)))
+            image = np.where(opaque, image, np.float32(padding))
+        meta = {
+            "format": img.format,
+            "mode": img.mode,
+            "spatial_shape": np.array(image.shape[:2]),
+            "original_channel_dim": float("nan") if image.ndim == 2 else -1,
+            "height": image.shape[0],
+            "width": image.shape[1],
+            "padding": padding,
+        }
+        return image, meta
 
 
-def grey_or_rgb(picture: Image.Image) -> Image.Image:
-    """The picture in a mode whose numbers are brightness: L, 16 or 32 bits (I, F) as they are, else L or RGB."""
-    if picture.mode in ("L", "RGB", "F") or picture.mode.startswith("I"):
-        return picture
-    converted = picture.convert("L" if picture.mode in ("1", "LA", "La") else "RGB")
-    converted.format = picture.format  # part of the meta dict, and None cannot be collated
-    return converted
+def open_picture(content: bytes) -> Image.Image:
+    """A picture from a file's bytes, and never by its name: Pillow 13.0.0 maps an uncompressed TIFF into memory and
+    then scrambles one that is to be turned onto its side (Orientation 5 to 8).
+    """
+    return Image.open(io.BytesIO(content))
+
+
+def viewed(picture: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """A picture as a viewer shows it, and where that shows something.
+
+    * Upright: by the orientation of EXIF (tag 0x0112, all eight), as `PIL.ImageOps.exif_transpose` turns it; an EXIF
+      block that cannot be read turns nothing.
+    * Brightness: L, 16 or 32 bits (I, F) as they are; one bit as 0 and 255; palette, CMYK and colour as RGB.
+
+    Returns:
+        `(H, W)` or `(H, W, 3)`, and bool `(H, W)`, False where the picture is fully transparent (alpha 0, or the
+        colour that a PNG names for it); None where it is so nowhere.
+    """
+    picture.load()  # what is wrong with the pixels is said here
+    # Pillow turns a TIFF while it loads.
+    if not isinstance(picture, TiffImagePlugin.TiffImageFile) and _orientation(picture) != 1:
+        picture = ImageOps.exif_transpose(picture)
+    opaque = _opaque(picture)
+    if picture.mode not in ("L", "RGB", "F") and not picture.mode.startswith("I"):
+        picture = picture.convert("L" if picture.mode in ("1", "LA", "La") else "RGB")
+    return np.asarray(picture), None if opaque is None or opaque.all() else opaque
+
+
+def _orientation(picture: Image.Image) -> int:
+    try:
+        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # whatever Pillow raises on a damaged block; the pixels are whole
+        return 1
+
+
+def _opaque(picture: Image.Image) -> NDArray[np.bool_] | None:
+    if picture.mode in ("LA", "La", "PA", "RGBA", "RGBa"):
+        return np.asarray(picture.getchannel("A")) > 0
+    clear = picture.info.get("transparency")
+    if clear is None:
+        return None
+    if picture.mode == "P":
+        return np.asarray(picture.convert("RGBA").getchannel("A")) > 0
+    if picture.mode == "RGB":
+        return (np.asarray(picture) != np.array(clear)).any(axis=-1)
+    return np.asarray(picture.convert("L") if picture.mode == "1" else picture) != clear

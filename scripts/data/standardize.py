@@ -30,7 +30,8 @@ def standardize(
     """Letterbox a radiograph and scale it by robust percentiles: what `prepare` stores and training reads.
 
     Args:
-        image: `(H, W)`, or channel first `(1|2|3|4, H, W)` (grey, grey + alpha, RGB, RGBA) made grey by its luminance.
+        image: `(H, W)`, or channel first `(1|2|3|4, H, W)` (grey, grey + alpha, RGB, RGBA) made grey by its luminance;
+            where alpha is 0 there is no image.
         size: side S of the square.
         dtype: integer type of the result, spread over its whole range; None = float32 in [0, 1].
         percentiles: the two that become 0 and 1; counted over image pixels, not over the letterbox or padding.
@@ -40,7 +41,10 @@ def standardize(
         `(S, S)`. An image without contrast is 0 everywhere.
     """
     grey = luminance(image)
-    square, inside = _letterbox(grey, np.isfinite(grey) & (grey != np.float32(padding)), size)
+    valid = np.isfinite(grey) & (grey != np.float32(padding))
+    if image.ndim == 3 and len(image) in (2, 4):
+        valid &= np.asarray(image[-1]) > 0
+    square, inside = _letterbox(grey, valid, size)
     low, high = _range(square[inside], percentiles)
     # A resized constant differs from itself by rounding, about 1e-7 of its value; that is no picture.
     if high - low > 1e-5 * max(abs(low), abs(high)):
@@ -112,13 +116,12 @@ class StandardizeRadiographd(MapTransform):
             return self._stored(array, meta)
         if array.ndim in (3, 4) and array.shape[-1] == 1:
             array = np.swapaxes(array[..., 0], -1, -2)
-        array = luminance(array)
         pixels = standardize(array, self.size, self.quantize, self.percentiles, meta.get("padding", float("nan")))
         maximum = 1.0 if self.quantize is None else float(np.iinfo(self.quantize).max)
-        affine = np.asarray(meta.get("affine", np.eye(4)), dtype=np.float64) @ _to_image(array.shape, self.size)
+        affine = np.asarray(meta.get("affine", np.eye(4)), dtype=np.float64) @ _to_image(array.shape[-2:], self.size)
         meta |= {"standardized": True, "maximum": 1.0, "spatial_shape": np.array(pixels.shape), "affine": affine}
         # The reader's own: the array may come from a reduced decode.
-        meta["original_size"] = np.array([meta.get("height", array.shape[0]), meta.get("width", array.shape[1])])
+        meta["original_size"] = np.array([meta.get("height", array.shape[-2]), meta.get("width", array.shape[-1])])
         meta["spacing"] = np.array([meta.get(f"spacing_{axis}", np.nan) for axis in "yx"], np.float32)
         return _meta_tensor(pixels, maximum, meta)
 

@@ -144,8 +144,8 @@ def test_an_enlarged_mask_comes_back(blob: np.ndarray) -> None:
     ("content", "size", "message"),
     [
         (None, (90, 60), r"^mask 1: its file cannot be read \(No such file or directory\)$"),
-        (b"", (90, 60), "its file is no picture"),
-        (b"GIF89a and so on", (90, 60), "its file is no picture"),
+        (b"", (90, 60), "its file is no whole picture"),
+        (b"GIF89a and so on", (90, 60), "its file is no whole picture"),
         ("blob", (60, 90), r"it has 90 x 60 pixels \(rows x columns\), its image 60 x 90$"),
         ("label map", (90, 60), "its brightest pixel is 3 of 255; a mask is 0/255 or 0/1"),
     ],

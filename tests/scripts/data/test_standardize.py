@@ -103,6 +103,17 @@ def test_luminance_of_channels() -> None:
     np.testing.assert_array_equal(luminance(rgb[:2]), rgb[0])
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+def test_alpha_0_of_another_reader_is_no_picture_either(channels: int) -> None:
+    """MONAI's own PILReader gives grey + alpha or RGBA: what lies under alpha 0 changes nothing."""
+    grey = (scene((60, 60)) // 16).astype(np.uint8)
+    alpha = np.where(np.arange(60) < 20, 0, 255) * np.ones((60, 1))
+    grey[:, :20] = 255
+    found = standardize(np.concatenate([grey[None]] * channels + [alpha[None]]), 60, None)
+    np.testing.assert_allclose(found[:, 20:], standardize(grey[:, 20:], 60, None)[:, 10:50], atol=1e-5)
+    assert not found[:, :20].any()
+
+
 @pytest.mark.parametrize("dtype", ["uint8", "uint16"])
 @pytest.mark.parametrize("options", [{}, {"photometric": "MONOCHROME1", "padding_value": 4095, "window": (2000, 1500)}])
 @pytest.mark.parametrize("syntax", ["explicit", "jpeg2000_lossless"])
