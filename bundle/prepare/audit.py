@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from scripts.data.splits import FRACTIONS, SPLITS
 from scripts.data.studies import path_columns
@@ -42,12 +43,13 @@ def print_audit(result: dict[str, Any], console: Console) -> None:
     lines.add_column(overflow="fold")
     for section in ("images", "excluded", "photometric", "views", "pixels", "text", "masks", "boxes", "duplicates"):
         if result[section]:
-            lines.add_row(section, ", ".join(f"{key} {_short(value)}" for key, value in result[section].items()))
+            facts = ", ".join(f"{key} {_short(value)}" for key, value in result[section].items())
+            lines.add_row(section, Text(facts))  # as `Text`: rich takes `[x]` in a string for markup
     for section in ("splits", "fractions"):
         for name, size in result[section].items():
             lines.add_row(f"{section[:-1]} {name}", ", ".join(f"{count} {what}" for what, count in size.items()))
     for note in result["notes"]:
-        lines.add_row("note", note)
+        lines.add_row("note", Text(note))
     console.print(lines)
     if result["labels"]:
         console.print(_label_table(result["labels"]))
@@ -57,7 +59,7 @@ def _label_table(labels: dict[str, dict[str, dict[str, int]]]) -> Table:
     splits = list(next(iter(labels.values())))
     table = Table("label", *splits, title="labels: positive / negative / uncertain / unknown", title_justify="left")
     for name, counts in labels.items():
-        table.add_row(name, *(" / ".join(map(str, counts[split].values())) for split in splits))
+        table.add_row(Text(name), *(" / ".join(map(str, counts[split].values())) for split in splits))
     return table
 
 

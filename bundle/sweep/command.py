@@ -29,7 +29,7 @@ from bundle.sweep.tracking import ParentRun
 from bundle.sweep.worker import Work
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
-from scripts.output import print_scores, write_scores
+from scripts.output import csv_text, print_scores, write_scores
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -122,7 +122,7 @@ def main(args: Namespace, work: Work | None = None) -> int:
 
 def report(frame: pd.DataFrame, out: Path, console: Console) -> list[Path]:
     """Writes and prints what the sweep has found; gives the files."""
-    frame.to_csv(out / "sweep.csv", index=False)
+    write_text_atomically(csv_text(frame), out / "sweep.csv")
     rows, notes = sweep_rows(frame), sweep_notes(frame)
     print_scores(rows, "Label efficiency", console)
     for line in (LEGEND, *notes):

@@ -13,6 +13,7 @@ from typing import Any
 
 from scripts.errors import CxrError
 from scripts.evaluation import HEADLINES
+from scripts.names import is_folder_name
 
 TASKS = ("classification", "segmentation", "detection")
 MODES = ("frozen", "tuned")
@@ -53,7 +54,7 @@ class Init:
             CxrError: for another form, and for weights that are not there.
         """
         name, equals, rest = text.partition("=")
-        if not equals or not re.fullmatch(r"[\w.+-]+", name):
+        if not equals or not is_folder_name(name):
             raise CxrError(
                 f"--init {text}: write NAME=WEIGHTS, such as ours=models/model.pt; NAME= starts from random."
             )

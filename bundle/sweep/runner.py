@@ -19,6 +19,7 @@ from mlflow import MlflowClient
 
 from bundle.sweep.record import Record, begin, write_record
 from bundle.sweep.unit import Unit
+from scripts.engine.tracked_values import log_values
 from scripts.engine.workflow import explain
 
 logger = logging.getLogger(__name__)
@@ -69,10 +70,8 @@ class Runner:
         """Adds numbers to the MLflow run of a cell."""
         if run_id is None:
             return
-        client = MlflowClient(self.tracked.tracking_uri)
-        for name, value in metrics.items():
-            if np.isfinite(value):
-                client.log_metric(run_id, name, value)
+        finite = {name: value for name, value in metrics.items() if np.isfinite(value)}
+        log_values(MlflowClient(self.tracked.tracking_uri), run_id, finite)
 
 
 def checkpoint_of(cell: Unit) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from mlflow import MlflowClient
 from mlflow.entities import RunStatus
 
 from scripts.atomic import write_text_atomically
+from scripts.engine.tracked_values import log_values
 
 STATE = "sweep.json"
 
@@ -45,15 +45,16 @@ class ParentRun:
         if known is None:
             write_text_atomically(json.dumps({"parent_run": self.run_id}), state)
         self.client.update_run(self.run_id, status=RunStatus.to_string(RunStatus.RUNNING))
-        for name, value in params.items():
-            self.client.set_tag(self.run_id, name, str(value)[:5000])
+        log_values(self.client, self.run_id, tags={name: str(value)[:5000] for name, value in params.items()})
 
     def finish(self, frame: pd.DataFrame, files: Sequence[Path], whole: bool) -> None:
         """Logs each setting's headline and the files; `whole` says that no cell is open or has failed."""
-        for row in frame[frame["kind"] == "mean"].to_dict("records"):
-            if row["value"] is not None and math.isfinite(row["value"]):
-                name = f"{row['task']}/{row['init']}/{row['mode']}/{row['fraction']}pct"
-                self.client.log_metric(self.run_id, re.sub(r"[^\w/. -]", "_", name), row["value"])
+        means = {
+            (row["task"], row["init"], row["mode"], f"{row['fraction']}pct"): row["value"]
+            for row in frame[frame["kind"] == "mean"].to_dict("records")
+            if row["value"] is not None and math.isfinite(row["value"])
+        }
+        log_values(self.client, self.run_id, means)
         for path in files:
             self.client.log_artifact(self.run_id, str(path))
         self.close(RunStatus.FINISHED if whole else RunStatus.FAILED)

@@ -9,6 +9,7 @@ from ignite.engine import Engine, Events
 
 from scripts.engine.history import History
 from scripts.engine.state import parts
+from scripts.engine.tracked_values import log_values
 from scripts.engine.tracking import Tracking
 from scripts.metrics.collapse import first_collapse, why_collapsed
 
@@ -60,7 +61,7 @@ class WatchCollapse:
         )
         tracking = parts(engine).get("tracking")
         if isinstance(tracking, Tracking) and tracking.run_id is not None:
-            tracking.client.set_tag(tracking.run_id, "collapsed", epoch)
+            log_values(tracking.client, tracking.run_id, tags={"collapsed": epoch})
 
     def _rows(self) -> list[dict[str, float]]:
         history = parts(self._trainer).get("history")

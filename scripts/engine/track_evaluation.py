@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow.entities import RunStatus
 from monai.handlers import MLFlowHandler
 
+from scripts.engine.tracked_values import log_values
 from scripts.engine.tracking import child_tags, is_local, log_files, make_folder
 
 
@@ -43,9 +44,7 @@ class TrackEvaluation:
         place._set_experiment()
         assert place.experiment is not None
         run_id = place.client.create_run(place.experiment.experiment_id, run_name=self.name, tags=self.tags).info.run_id
-        for name, value in metrics.items():
-            if math.isfinite(value):
-                place.client.log_metric(run_id, "".join(c if c.isalnum() or c in "_-./ " else "_" for c in name), value)
+        log_values(place.client, run_id, {name: value for name, value in metrics.items() if math.isfinite(value)})
         local = is_local(place.client.tracking_uri)
         files = [path for path in sorted(folder.iterdir()) if local or path.suffix in (".csv", ".md")]
         # Not MLflow's own files, which by default lie beside the report.

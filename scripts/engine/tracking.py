@@ -22,7 +22,9 @@ from monai.handlers import MLFlowHandler
 from scripts.engine.history import History
 from scripts.engine.overrides import command_line_config
 from scripts.engine.state import add_part, on_error, parts, unwrap, was_stopped
+from scripts.engine.tracked_values import log_values
 from scripts.engine.workflow import is_command_line
+from scripts.names import tracking_key
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +106,9 @@ class Tracking(MLFlowHandler):
             **parameter_counts(unwrap(self.network)),
             "max_epochs": engine.state.max_epochs,
         }
-        self._delete_exist_param_in_dict(params)
-        self._log_params(params)
+        # A parameter of MLflow cannot change: a resumed run keeps those that it has.
+        known = self.cur_run.data.params
+        log_values(self.client, self.run_id, params={k: v for k, v in params.items() if tracking_key(k) not in known})
         if config:
             self.client.log_dict(self.run_id, config, "config.json")
         if not engine.has_event_handler(self.complete, Events.COMPLETED):
@@ -120,7 +123,8 @@ class Tracking(MLFlowHandler):
         row = history.rows[-1]
         if int(row["epoch"]) in self._logged:
             return
-        self._log_metrics({name: value for name, value in row.items() if name != "epoch"}, step=int(row["epoch"]))
+        metrics = {name: value for name, value in row.items() if name != "epoch"}
+        log_values(self.client, self.run_id, metrics, step=int(row["epoch"]))
 
     def complete(self, engine: Engine) -> None:  # type: ignore[override]
         """Logs the files and closes the run; one that was stopped by a signal stays open for its resume."""

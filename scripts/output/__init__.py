@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scripts.output.csv_text import csv_text
 from scripts.output.curves import plot_roc_pr
 from scripts.output.dice_figure import plot_dice_by_size
 from scripts.output.embeddings import EmbeddingWriter, read_embeddings
@@ -46,6 +47,7 @@ __all__ = [
     "Section",
     "TrainingPictures",
     "box_panel",
+    "csv_text",
     "geometry_rows",
     "grad_cam",
     "image_retrieval_rows",

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from scripts.errors import CxrError
 from scripts.metrics.collect import collect_values
+from scripts.names import file_stem
 from scripts.output.montage import Panel, plot_montage
 from scripts.output.predictions import Original, PredictionWriter
-from scripts.output.predictions_files import file_stem
 
 
 class BoxWriter(PredictionWriter):

@@ -1,10 +1,8 @@
-"""Files of predicted masks: PNG, NIfTI, run lengths; and names that any file system takes."""
+"""Files of predicted masks: PNG, NIfTI, run lengths."""
 
 from __future__ import annotations
 
 import gzip
-import hashlib
-import re
 from pathlib import Path
 
 import cv2
@@ -47,11 +45,3 @@ def encode_rle(mask: NDArray[np.bool_]) -> str:
     edges = np.diff(np.concatenate([[0], mask.ravel(order="F").astype(np.int8), [0]]))
     starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
     return " ".join(f"{start + 1} {end - start}" for start, end in zip(starts, ends, strict=True)) or "-1"
-
-
-def file_stem(text: str) -> str:
-    """A text as the name of a file: itself where any system takes it, else what can be kept of it, and a hash."""
-    if re.fullmatch(r"\w[\w.-]{0,98}\w|\w", text, re.ASCII):
-        return text
-    kept = re.sub(r"\W+", "-", text, flags=re.ASCII)[:40].strip("-")
-    return f"{kept}-{hashlib.blake2b(text.encode(), digest_size=4).hexdigest()}".lstrip("-")

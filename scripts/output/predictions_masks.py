@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scripts.errors import CxrError
+from scripts.names import file_parts, file_stem
 from scripts.output.montage import Panel, plot_montage
 from scripts.output.predictions import Original, PredictionWriter, by_name, output_tensor
-from scripts.output.predictions_files import encode_rle, file_stem, write_nifti, write_png
+from scripts.output.predictions_files import encode_rle, write_nifti, write_png
 from scripts.tasks.postprocess import probabilities
 
 Format = Literal["png", "rle", "nifti"]
@@ -26,8 +27,8 @@ class MaskWriter(PredictionWriter):
     """Writes `predictions.json` and one mask an image and name, at the size of the original image.
 
     An entry holds `height`, `width`, `spacing_mm` (row, column; null unknown) and `masks`: of each name its
-    `area_pixels`, `area_mm2` (null without spacing) and its `file` in `masks/`, or `rle`. Files are called by the
-    image's id.
+    `area_pixels`, `area_mm2` (null without spacing) and its `file` in `masks/`, or `rle`. Files are called
+    `<image's id>__<name>`, see `scripts.names`.
 
     * `png`: 8 bits, 255 inside, 0 outside; as a label map 1, 2, … in the order of `names`, 0 outside.
     * `rle`: a text of start and length pairs, as a study table takes it; see `encode_rle`.
@@ -64,6 +65,7 @@ class MaskWriter(PredictionWriter):
         if label_map and format == "rle":
             raise CxrError("A label map cannot be written as run lengths: take format png or nifti.")
         self.format: Format = format
+        self.parts = file_parts(self.names)
         self.threshold = by_name(threshold, self.names, "threshold")
         self.label_map = label_map
         self.temperature = temperature
@@ -82,17 +84,17 @@ class MaskWriter(PredictionWriter):
         inside = soft >= np.array(self.threshold, np.float32)[:, None, None]
         if self.label_map:
             inside &= np.where(inside, soft, -1).argmax(0) == np.arange(len(self.names))[:, None, None]
-        stem = file_stem(image_id)
         entry = original.facts()
         if self.label_map:
             values = (inside * np.arange(1, len(self.names) + 1)[:, None, None]).sum(0).astype(np.uint8)
-            entry["file"] = self._save(values, f"{stem}{SUFFIX[self.format]}", original)
+            entry["file"] = self._save(values, f"{file_stem(image_id)}{SUFFIX[self.format]}", original)
         entry["masks"] = [
-            {"name": name, **_areas(mask, original)} | ({} if self.label_map else self._one(mask, name, stem, original))
-            for name, mask in zip(self.names, inside, strict=True)
+            {"name": name, **_areas(mask, original)}
+            | ({} if self.label_map else self._one(mask, image_id, part, original))
+            for name, part, mask in zip(self.names, self.parts, inside, strict=True)
         ]
         if self.overlays:
-            self._draw(inside, original, self.folder / "overlays" / f"{stem}.png")
+            self._draw(inside, original, self.folder / "overlays" / f"{file_stem(image_id)}.png")
         return entry
 
     def settings(self) -> dict[str, Any]:
@@ -100,10 +102,10 @@ class MaskWriter(PredictionWriter):
         found: dict[str, Any] = {"format": self.format, "threshold": dict(zip(self.names, self.threshold))}
         return found | ({"values": {name: i + 1 for i, name in enumerate(self.names)}} if self.label_map else {})
 
-    def _one(self, mask: NDArray[np.bool_], name: str, stem: str, original: Original) -> dict[str, Any]:
+    def _one(self, mask: NDArray[np.bool_], image_id: str, part: str, original: Original) -> dict[str, Any]:
         if self.format == "rle":
             return {"rle": encode_rle(mask)}
-        file = f"{stem}_{file_stem(name)}{SUFFIX[self.format]}"
+        file = f"{file_stem(image_id, part)}{SUFFIX[self.format]}"
         return {"file": self._save(mask.astype(np.uint8) * (255 if self.format == "png" else 1), file, original)}
 
     def _save(self, values: NDArray[np.uint8], file: str, original: Original) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pandas as pd
 from ignite.engine import Engine
 from torch import Tensor
 
-from scripts.atomic import writing
+from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 from scripts.metrics import read_calibration
+from scripts.output.csv_text import csv_text
 from scripts.output.predictions import Original, PredictionWriter, by_name, output_tensor
 from scripts.tasks.postprocess import Mode, probabilities
 
@@ -90,12 +91,12 @@ class ScoreWriter(PredictionWriter):
         decided = self.thresholds is not None
         decisions = [f"{name}_decision" for name in self.names] if decided else []
         extra = ["class"] if self.mode == "multiclass" else decisions
-        with writing(self.folder / "predictions.csv") as part, part.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(["image_id", "image", *self.names, *extra, "error"])
-            for row in rows:
-                numbers = [row.get("probabilities", {}).get(name) for name in self.names]
-                found = row.get("decisions", {})
-                cells = [int(found[name]) if name in found else None for name in self.names] if decided else []
-                cells = [row.get("class")] if self.mode == "multiclass" else cells
-                table.writerow([row["image_id"], row["image"], *numbers, *cells, row["error"]])
+        table = []
+        for row in rows:
+            numbers = [row.get("probabilities", {}).get(name) for name in self.names]
+            found = row.get("decisions", {})
+            cells = [int(found[name]) if name in found else None for name in self.names] if decided else []
+            cells = [row.get("class")] if self.mode == "multiclass" else cells
+            table.append([row["image_id"], row["image"], *numbers, *cells, row["error"]])
+        frame = pd.DataFrame(table, columns=["image_id", "image", *self.names, *extra, "error"], dtype=object)
+        write_text_atomically(csv_text(frame), self.folder / "predictions.csv")

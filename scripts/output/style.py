@@ -22,6 +22,7 @@ OVERLAY = ("#E69F00", "#56B4E9", "#F0E442", "#CC79A7", "#009E73", "#D55E00")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 QUIET = "#4D4D4D"
 STYLE: Any = {
+    "text.parse_math": False,  # a name with two dollars is no formula
     "font.size": 11,
     "axes.titlesize": 11,
     "axes.spines.top": False,

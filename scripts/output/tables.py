@@ -10,9 +10,11 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
+from scripts.output.csv_text import csv_text
 
 Results = Mapping[str, Mapping[str, Any]]
 RETRIEVAL = {
@@ -134,12 +136,13 @@ def print_scores(rows: Sequence[ScoreRow], title: str, console: Console | None =
     console = console or Console()
     if not console.is_terminal:
         console.width = max(console.width, 140)  # a log file has no edge to wrap at
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=Text(title), title_justify="left", title_style="bold")
     table.add_column("score")
     for name in ("trivial", *_methods(rows)):
-        table.add_column(name, justify="right")
+        table.add_column(Text(name), justify="right")
     for row in rows:
-        table.add_row(*_texts(row, _methods(rows)), style="bold" if "macro" in row.name else None)
+        # As `Text`, for rich takes `[x]` in a string for markup.
+        table.add_row(*map(Text, _texts(row, _methods(rows))), style="bold" if "macro" in row.name else None)
     console.print(table)
 
 
@@ -167,7 +170,7 @@ def write_scores(rows: Sequence[ScoreRow], path: str | Path) -> Path:
     """Write the scores as `.csv` (long, unrounded) or `.md` (the table as printed)."""
     path = Path(path)
     if path.suffix == ".csv":
-        text = scores_frame(rows).to_csv(index=False)
+        text = csv_text(scores_frame(rows))
     elif path.suffix == ".md":
         text = markdown(rows)
     else:

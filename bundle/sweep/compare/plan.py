@@ -12,6 +12,7 @@ from typing import Any
 
 from bundle.sweep.plan import Scoped
 from scripts.errors import CxrError
+from scripts.names import is_folder_name
 
 CONFIGS = Path("configs")
 PRETRAINING = "pretraining"  # the scope of settings that are for this stage
@@ -44,7 +45,7 @@ class Encoder:
         encoder = encoder if equals else name
         short = re.sub(r"@.*", "", Path(encoder).name)
         name = name if equals else re.sub(r"[^\w.+-]", "_", short)
-        if not re.fullmatch(r"[\w.+-]+", name) or not encoder:
+        if not is_folder_name(name) or not encoder:
             raise CxrError(f"--encoders {text}: write resnet18, FOLDER, or NAME=FOLDER.")
         folder = Path(encoder).is_dir()
         hub = re.fullmatch(r"[\w.-]+/[\w.-]+(@[\w.-]+)?", encoder) is not None

@@ -12,7 +12,7 @@ from bundle.sweep.compare.figure import plot_comparison
 from bundle.sweep.compare.pretrain import Pretrained
 from bundle.sweep.compare.rows import MODELS, columns, comparison_frame, comparison_rows
 from scripts.atomic import write_text_atomically
-from scripts.output import print_scores, write_scores
+from scripts.output import csv_text, print_scores, write_scores
 from scripts.output.geometry_comparison import plot_geometry_comparison
 
 LEGEND = (
@@ -35,7 +35,7 @@ def report_comparison(
     """
     rows = comparison_rows(pretrained, frame, data, probe)
     notes = comparison_notes(pretrained, data, probe)
-    comparison_frame(rows).to_csv(out / "comparison.csv", index=False)
+    write_text_atomically(csv_text(comparison_frame(rows)), out / "comparison.csv")
     print_scores(rows, "Methods with one budget", console)
     for line in notes:
         console.print(line, soft_wrap=True, highlight=False)

@@ -7,6 +7,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from scripts.engine import TrackEvaluation
+from scripts.names import tracking_key
 
 
 def test_scores_and_files_become_a_child_run(tmp_path: Path) -> None:
@@ -15,7 +16,9 @@ def test_scores_and_files_become_a_child_run(tmp_path: Path) -> None:
     (folder / "pictures").mkdir(parents=True)
     (folder / "report.html").write_text("page")
     (folder / "pictures" / "roc.png").write_bytes(b"picture")
-    TrackEvaluation(uri, "tests", "cell", parent_run="abc").log({"AUROC (macro)": 0.7, "absent": float("nan")}, folder)
+    TrackEvaluation(uri, "tests", "cell", parent_run="abc").log(
+        {"auroc_Mass (>3 cm)": 0.7, "auroc": 0.6, "absent": float("nan")}, folder
+    )
     client = MlflowClient(uri)
     experiment = client.get_experiment_by_name("tests")
     assert experiment is not None
@@ -23,5 +26,5 @@ def test_scores_and_files_become_a_child_run(tmp_path: Path) -> None:
     assert run.info.status == "FINISHED"
     assert run.info.run_name == "cell evaluation"
     assert run.data.tags["mlflow.parentRunId"] == "abc"
-    assert run.data.metrics == {"AUROC _macro_": 0.7}
+    assert run.data.metrics == {tracking_key("auroc_Mass (>3 cm)"): 0.7, "auroc": 0.6}
     assert {f.path for f in client.list_artifacts(run.info.run_id)} == {"report.html", "pictures"}

@@ -86,3 +86,10 @@ def test_thirty_thousand_images_make_a_thin_curve_with_its_ends(tmp_path: Path, 
 def test_shapes_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CxrError, match="2 classes"):
         plot_roc_pr(np.zeros((5, 1)), np.zeros((5, 1)), ["a", "b"], tmp_path / "x.png")
+
+
+def test_a_name_is_no_formula(tmp_path: Path) -> None:
+    """matplotlib sets what stands between two dollars; half a formula ended in a ValueError."""
+    labels, logits, _ = data(20)
+    names = ["Mass $_{$", "a_b^c"]
+    plot_roc_pr(np.stack([labels, labels], 1), np.stack([logits, logits], 1), names, tmp_path / "roc_pr.png")

@@ -11,6 +11,7 @@ from rich.console import Console
 from scripts.errors import CxrError
 from scripts.output import (
     Score,
+    ScoreRow,
     geometry_rows,
     image_retrieval_rows,
     print_scores,
@@ -132,3 +133,11 @@ def test_other_formats_are_refused(tmp_path):
 
 def test_a_score_without_interval():
     assert str(Score(0.5)) == "0.500"
+
+
+def test_a_name_is_printed_as_it_stands():
+    """rich takes brackets for markup: `[large]` would go, and `[/x]` ends in an error."""
+    console = Console(width=140, file=io.StringIO())
+    print_scores([ScoreRow("Mass [large] [/x]", {"[red]ours": Score(0.5)})], "of [bold]", console)
+    printed = console.file.getvalue()
+    assert "Mass [large] [/x]" in printed and "[red]ours" in printed and "of [bold]" in printed
