@@ -9,6 +9,8 @@ import pandas as pd
 
 from bundle.datasets import cells
 from scripts.data.boxes import check_boxes, read_boxes
+from scripts.data.cells import file_name
+from scripts.data.table_file import column_names, read_table
 from scripts.errors import CxrError
 
 CORNERS = ["x0", "y0", "x1", "y1"]
@@ -37,17 +39,21 @@ def add_boxes(out: pd.DataFrame, raw: pd.DataFrame, args: Namespace, path: Path)
         raise CxrError(
             f"--boxes {args.boxes}: neither a column of {path} nor a file (also looked for beside the table)."
         )
-    found = pd.read_csv(file, dtype={"image": "str", "label": "str"})  # as the table's: image 007 stays 007
+    found = read_table(file)  # as the table: image 007 stays 007
     if missing := [column for column in ("image", "label", *CORNERS) if column not in found]:
-        raise CxrError(f"{file}: no column {', '.join(missing)}; a box file has image,label,x0,y0,x1,y1.")
+        raise CxrError(
+            f"{file}: no column {', '.join(missing)}; a box file has image,label,x0,y0,x1,y1, and this one "
+            f"{column_names(found)}."
+        )
     found[CORNERS] = found[CORNERS].apply(pd.to_numeric, errors="coerce")
     if len(wrong := found.index[found[CORNERS].isna().any(axis=1)]):
         raise CxrError(
             f"{file}: {len(wrong)} rows have no four numbers x0, y0, x1, y1, for example rows {wrong[:6].tolist()}. "
             "Correct them; an image without a box has no row here, see --no-boxes."
         )
+    found["image"] = found["image"].fillna("").map(file_name)
     groups = {
-        image: (group[CORNERS].to_numpy(float).tolist(), group["label"].astype(str).tolist())
+        image: (group[CORNERS].to_numpy(float).tolist(), group["label"].fillna("finding").tolist())
         for image, group in found.groupby("image")
     }
     pairs = [groups.get(image, (None, None)) for image in out["image"]]
@@ -67,8 +73,7 @@ def _mark_without(out: pd.DataFrame, raw: pd.DataFrame, conditions: list[str], p
         column = cells.column(raw, name, "--no-boxes", path).fillna("").str.strip()
         if not (column == value).any():
             raise CxrError(
-                f"{path}: --no-boxes {condition}: no row has {value!r} there; it has "
-                f"{', '.join(map(repr, column[column != ''].value_counts().index[:6]))}."
+                f"{path}: --no-boxes {condition}: no row has {value!r} there; it has {cells.categories(column)}."
             )
         said |= column == value
     both = said & out["boxes"].map(bool)

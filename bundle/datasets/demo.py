@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bundle.datasets import table
 from bundle.datasets.layout import Manifest
+from scripts.data.table_file import read_table
 from scripts.errors import CxrError
 
 DEMO = "demo.csv"
@@ -23,7 +24,7 @@ def read(args: Namespace) -> Manifest:
         raise CxrError(
             f"{args.source} is no demo folder ({DEMO} is missing). Make one with: python -m bundle demo {args.source}"
         )
-    columns = table.read_table(path).columns
+    columns = read_table(path).columns
     parser = ArgumentParser()
     table.add_arguments(parser)
     known = ["--patient=patient_id", "--study=study_id", "--labels=label_*", "--boxes=boxes", "--box-labels=box_labels"]

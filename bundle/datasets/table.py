@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from argparse import ArgumentParser, Namespace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -11,8 +12,10 @@ import pandas as pd
 
 from bundle.datasets import boxes, cells
 from bundle.datasets.layout import Manifest
-from scripts.data.splits import SPLITS
+from scripts.data.cells import file_name, read_ages, read_labels
+from scripts.data.splits import SPLITS, split_words
 from scripts.data.studies import TEXT_COLUMNS, UNION, is_path, map_masks
+from scripts.data.table_file import read_table
 from scripts.errors import CxrError
 
 LOOK_FOR = 200
@@ -38,7 +41,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         type=_names,
         default=[],
         metavar="COL[,COL]",
-        help="label columns (1, 0, -1 uncertain, empty); * as in file names",
+        help="label columns (1, 0, -1 uncertain, empty); * as in file names; one with a comma in double quotes",
     )
     add(
         "--mask",
@@ -74,12 +77,12 @@ def read(args: Namespace) -> Manifest:
     root = Path(args.root or path.parent).resolve()
     out = pd.DataFrame(
         {
-            "image": cells.column(raw, args.image, "--image", path),
-            "patient_id": cells.column(raw, args.patient, "--patient", path),
+            "image": cells.column(raw, args.image, "--image", path).fillna("").map(file_name),
+            "patient_id": cells.column(raw, args.patient, "--patient", path).fillna("").str.strip(),
         }
     )
     for name in ("image", "patient_id"):
-        if (empty := out.index[out[name].fillna("").str.strip() == ""]).size:
+        if (empty := out.index[out[name] == ""]).size:
             raise CxrError(
                 f"{path}: {len(empty)} rows have no {name}, for example rows {empty[:6].tolist()}. Fill or remove them."
             )
@@ -87,60 +90,46 @@ def read(args: Namespace) -> Manifest:
     out["study_id"] = out["image"]  # without a study column each image is a study of its own
     for name in PLAIN_COLUMNS:
         if (column := getattr(args, name)) is not None:
-            out[{"study": "study_id"}.get(name, name)] = cells.column(raw, column, f"--{name}", path)
+            values = cells.column(raw, column, f"--{name}", path)
+            out[{"study": "study_id"}.get(name, name)] = values if name in TEXT_COLUMNS else values.str.strip()
+    out["study_id"] = out["study_id"].replace("", None).fillna(out["image"])
+    notes: list[str] = []
     if "age" in out:
-        out["age"] = pd.to_numeric(out["age"], errors="coerce")
+        out["age"], notes = read_ages(out["age"])
     if "split" in out:
-        out["split"] = _splits(out["split"], dict(cells.pair(entry, "--split-map") for entry in args.split_map), path)
+        out["split"] = _splits(
+            out["split"].rename(args.split), dict(cells.pair(entry, "--split-map") for entry in args.split_map), path
+        )
     for column in _matching(args.labels, raw, path):
-        out[f"label_{column.removeprefix('label_')}"] = cells.label(raw[column], path)
+        out[f"label_{column.removeprefix('label_')}"] = read_labels(raw[column], str(path))
     for name, column in (cells.pair(entry, "--mask") for entry in args.mask):
         out[f"mask_{name}"] = cells.column(raw, column, "--mask", path)
     if args.no_boxes and not args.boxes:
         raise CxrError("--no-boxes says where boxes were looked for in vain; give the boxes, too, with --boxes.")
-    notes = boxes.add_boxes(out, raw, args, path) if args.boxes else []
+    notes += boxes.add_boxes(out, raw, args, path) if args.boxes else []
     out["image"] = out["image"].map(lambda value: str(root / value))
     for column in (c for c in out if c.startswith("mask_")):
-        out[column] = out[column].map(lambda cell: map_masks(cell, lambda name: str(root / name)))
+        out[column] = out[column].map(lambda cell: map_masks(cell, lambda name: str(root / file_name(name))))
         notes += _missing_masks(out[column], path)
     _check_text(out, path)
     return Manifest(out, root, notes)
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """A CSV or Parquet file, every cell a string or missing (so that patient 007 stays 007)."""
-    try:
-        if path.suffix.lower() == ".parquet":
-            table = cells.as_text(pd.read_parquet(path))
-        else:
-            table = pd.read_csv(
-                path, dtype=str, sep=None if path.suffix.lower() == ".txt" else ("\t" if path.suffix == ".tsv" else ",")
-            )
-    except FileNotFoundError as error:
-        raise CxrError(f"{path}: no such file.") from error
-    except (ValueError, OSError) as error:  # pandas' and arrow's parse errors are ValueErrors
-        raise CxrError(f"{path}: cannot be read as a table ({error}).") from error
-    if table.empty:
-        raise CxrError(f"{path}: the table has no rows.")
-    return table
-
-
 def _matching(patterns: list[str], raw: pd.DataFrame, path: Path) -> list[str]:
     found: dict[str, None] = {}
     for pattern in patterns:
-        names = [column for column in raw if fnmatchcase(column, pattern)]
+        names = [pattern] if pattern in raw else [column for column in raw if fnmatchcase(column, pattern)]
         found.update(dict.fromkeys(names or [str(cells.column(raw, pattern, "--labels", path).name)]))
     return list(found)
 
 
 def _splits(column: pd.Series, mapping: dict[str, str], path: Path) -> pd.Series:
-    names = column.str.strip().replace(mapping)
+    names = split_words(column.str.strip().replace(mapping))
     wrong = names.index[~names.isin(SPLITS)]
     if len(wrong):
-        value = column[wrong[0]]
         raise CxrError(
-            f"{path}: row {wrong[0]} is in split {value!r}, which is none of {', '.join(SPLITS)}; "
-            f"map it with --split-map {value}=train"
+            f"{path}: {len(wrong)} row(s), for example {wrong[:6].tolist()}, are in none of {', '.join(SPLITS)}; map "
+            f"the words of column {column.name!r} ({cells.categories(column)}) with --split-map THEIRS=train"
         )
     return names
 
@@ -167,4 +156,5 @@ def _check_text(table: pd.DataFrame, path: Path) -> None:
 
 
 def _names(value: str) -> list[str]:
-    return [name.strip() for name in value.split(",") if name.strip()]
+    (names,) = csv.reader([value], skipinitialspace=True)
+    return [name.strip() for name in names if name.strip()]

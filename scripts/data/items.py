@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,17 +11,14 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from scripts.data.cells import read_labels
 from scripts.data.image_store import IMAGES
-from scripts.data.sniff import is_image
-from scripts.data.splits import FRACTIONS, SPLITS, assign_splits, check_leakage, label_fractions
-from scripts.data.studies import map_masks, path_columns, read_studies, report_texts
+from scripts.data.raw_files import raw_table
+from scripts.data.splits import FRACTIONS
+from scripts.data.studies import read_studies, report_texts
 from scripts.data.views import UNKNOWN, normalize_views, select_views
 from scripts.errors import CxrError
 
-SPLIT_NAMES = {"training": "train", "testing": "test"} | dict.fromkeys(
-    ("valid", "validate", "validation", "dev"), "val"
-)
-NAMES = ("image", "image_id", "patient_id", "study_id")  # read as text: patient 007 stays 007
 Text = bool | Literal["optional"]
 logger = logging.getLogger(__name__)
 
@@ -98,103 +94,6 @@ def study_table(
             "study_items needs store_dir= to refer to the stored images of a table in memory, or use_store=False."
         )
     return table.assign(image=str(Path(folder) / IMAGES) + "::" + table["store_row"].astype(str)), where
-
-
-def raw_table(
-    source: str | Path | Sequence[Mapping[str, Any]] | pd.DataFrame, root: str | Path | None = None
-) -> tuple[pd.DataFrame, str]:
-    """Raw files as a study table: absolute paths, ids, patients, splits, label fractions; and how messages call it."""
-    table, base, where = _raw_table(source)
-    if "image" not in table:
-        raise CxrError(f"{where}: no column 'image'; it has {', '.join(map(str, table.columns))}.")
-    base = Path(root) if root is not None else base
-    _refuse_rows(table.index[table["image"].isna()], where, "without an image: fill or remove them")
-    names = table["image"].astype(str)
-    digests = names.map(lambda name: hashlib.blake2b(name.encode(), digest_size=8).hexdigest())
-    image_ids = table["image_id"].fillna(digests).astype(str) if "image_id" in table else digests
-    table = table.assign(image=names.map(lambda name: str(base / name)), image_id=image_ids, source=names)
-    for column in path_columns(table)[1:]:
-        masks = table[column].fillna("").astype(str)
-        table[column] = masks.map(lambda cell: map_masks(cell, lambda name: str(base / name)))
-    table["patient_id"] = _patients(table, where)
-    if "split" in table:
-        table["split"] = _splits(table["split"], where)
-        check_leakage(table, where)
-    else:
-        table["split"] = assign_splits(table["patient_id"])
-    if "fraction" not in table:
-        table["fraction"] = label_fractions(table["patient_id"], table["split"])
-    return table, where
-
-
-def raw_columns(source: str | Path) -> list[str]:
-    """Column names of what `raw_items` would read."""
-    return list(_raw_table(source)[0].columns)
-
-
-def _raw_table(source: Any) -> tuple[pd.DataFrame, Path, str]:
-    if isinstance(source, pd.DataFrame):
-        return source, Path(), "the table"
-    if not isinstance(source, (str, Path)):
-        return pd.DataFrame([dict(item) for item in source]), Path(), "the list of items"
-    path = Path(source)
-    if path.is_dir():
-        return pd.DataFrame({"image": _images_below(path)}), path, str(path)
-    if not path.is_file():
-        raise CxrError(f"{path}: no such file or folder.")
-    try:
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path), path.parent, str(path)
-        columns = pd.read_csv(path, nrows=0).columns
-        as_text = [name for name in columns if name in NAMES or name.startswith("mask")]
-        return pd.read_csv(path, dtype=dict.fromkeys(as_text, "str")), path.parent, str(path)
-    except ValueError as error:  # of pandas and pyarrow: empty, not a table, another encoding
-        raise CxrError(f"{path} cannot be read as a table: {str(error).splitlines()[0]}") from error
-
-
-def _images_below(folder: Path) -> list[str]:
-    """Images of a folder, as paths from it."""
-    names = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
-    kept = [
-        name.as_posix()
-        for name in names
-        if not any(part.startswith(".") for part in name.parts) and is_image(folder / name)
-    ]
-    if not kept:
-        raise CxrError(
-            f"{folder}: none of the {len(names)} files in this folder is a DICOM, PNG, JPEG, TIFF or BMP image."
-        )
-    if len(kept) < len(names):
-        logger.info("%d of %d files in %s are no images and are skipped", len(names) - len(kept), len(names), folder)
-    return kept
-
-
-def _patients(table: pd.DataFrame, where: str) -> pd.Series:
-    """Patient of each row; an image of an unknown patient counts as a patient of its own."""
-    if "patient_id" not in table:
-        return table["image_id"]
-    unknown = table.index[table["patient_id"].isna()]
-    if len(unknown):
-        logger.warning(
-            "%s: %d rows have no patient_id, for example rows %s; each counts as a patient of its own",
-            where, len(unknown), unknown[:6].tolist(),
-        )  # fmt: skip
-    return table["patient_id"].astype("str").fillna(table["image_id"])
-
-
-def _splits(column: pd.Series, where: str) -> pd.Series:
-    """Split of each row as train, val or test, from the words that data sets use for them."""
-    names = column.astype("str").str.strip().str.lower().replace(SPLIT_NAMES)
-    wrong = column.index[~names.isin(SPLITS)]
-    values = ", ".join(sorted({repr(value) for value in column[wrong]})[:6])
-    cure = "correct the column, or leave it out to have one drawn by patient"
-    _refuse_rows(wrong, where, f"in a split other than {', '.join(SPLITS)} ({values}): {cure}")
-    return names
-
-
-def _refuse_rows(rows: pd.Index, where: str, what: str) -> None:
-    if len(rows):
-        raise CxrError(f"{where}: {len(rows)} row(s), for example {rows[:6].tolist()}, are {what}.")
 
 
 def keep_rows(
@@ -279,15 +178,8 @@ def label_values(table: pd.DataFrame, labels: Sequence[str], where: str) -> np.n
     for name in labels:
         if name not in known:
             raise CxrError(f"{where}: no column 'label_{name}'; {did_you_mean(name, known, 'labels')}")
-    columns = table[[f"label_{name}" for name in labels]]
-    values = columns.apply(pd.to_numeric, errors="coerce")
-    for name in columns:
-        if len(wrong := table.index[columns[name].notna() & ~values[name].isin((1, 0, -1))]):
-            raise CxrError(
-                f"{where}: column {name!r}, row {wrong[0]}: {columns.loc[wrong[0], name]!r} is no label; "
-                "use 1, 0, -1 (uncertain) or empty."
-            )
-    return values.to_numpy(np.float32, copy=True)
+    columns = [read_labels(table[f"label_{name}"], where) for name in labels]
+    return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(table), 0), np.float32)
 
 
 def did_you_mean(name: str, known: Sequence[str], kind: str) -> str:

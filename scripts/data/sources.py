@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from scripts.data.items import Text, keep_rows, make_items, raw_columns, raw_table, study_table
+from scripts.data.items import Text, keep_rows, make_items, study_table
+from scripts.data.raw_files import raw_columns, raw_table
 from scripts.data.studies import RECORD, STUDIES, read_studies
 from scripts.errors import CxrError
 from scripts.text import FrozenLanguageModel

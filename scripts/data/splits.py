@@ -17,6 +17,12 @@ from scripts.errors import CxrError
 
 SPLITS = ("train", "val", "test")
 FRACTIONS = (1, 10, 100)
+WORDS = {"training": "train", "testing": "test"} | dict.fromkeys(("valid", "validate", "validation", "dev"), "val")
+
+
+def split_words(column: pd.Series) -> pd.Series:
+    """Splits as data sets call them (`Training`, `valid`, `dev`) as `SPLITS`; another word stays as it is."""
+    return column.astype("str").str.strip().str.lower().replace(WORDS)
 
 
 def assign_splits(

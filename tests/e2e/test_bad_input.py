@@ -43,7 +43,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path, trained: Si
 
 CASES: list[tuple[list[str], dict[str, Any], str]] = [
     (TRAIN, {"dataset_dir": "{bad}/nowhere"}, r"dataset_dir: .*nowhere is neither a folder made by prepare nor"),
-    (TRAIN, {"dataset_dir": "{bad}/header_only.csv"}, r"header_only\.csv: no image left"),
+    (TRAIN, {"dataset_dir": "{bad}/header_only.csv"}, r"header_only\.csv: the table has no rows"),
     (TRAIN, {"dataset_dir": "{bad}/no_bytes.csv"}, r"no_bytes\.csv cannot be read as a table"),
     (TRAIN, {"dataset_dir": "{bad}/no_image_column.csv"}, r"no_image_column\.csv: no column 'image'; it has path"),
     (TRAIN, {"dataset_dir": "{bad}/nan_reports.csv"}, r"nan_reports\.csv: all \d+ reports are empty"),
