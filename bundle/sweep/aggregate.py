@@ -14,8 +14,7 @@ from scipy.stats import rankdata
 from bundle.sweep.plan import RANDOM, Cell
 from bundle.sweep.record import Record
 from scripts.evaluation import HEADLINES, headline, split_table, trivial_answer, unscored
-from scripts.metrics import paired_difference, patient_weights, percentile_interval
-from scripts.metrics.bootstrap import Floats
+from scripts.statistics import Draws, Floats, estimate, estimate_difference, mean_over_classes
 
 Ended = Mapping[Cell, Record]
 FEW = 20
@@ -61,7 +60,7 @@ class _Group:
     row: Row
     images: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
-    draws: Floats = field(default_factory=lambda: np.empty(0))  # [1 + B] mean over seeds; the first is of all images
+    drawn: Floats = field(default_factory=lambda: np.empty(0))  # [C, 1 + B] mean over seeds, of each name
 
 
 def aggregate(
@@ -147,17 +146,15 @@ def _group(key: tuple[str, str, int, str], cells: Sequence[Cell], ended: Ended, 
     if not group.names:
         return group
     group.images = tuple(first["image_id"])
-    weights = np.ones((1, len(first)))
-    if row.test_patients > 1:
-        weights = np.vstack([weights, patient_weights(first["patient"].to_numpy(), resamples)])
-    draws = np.stack([headline(task, table, names, weights, only=group.names) for table in tables])
-    group.draws = draws.mean(axis=0)
+    draws = Draws.of(first["patient"].to_numpy(), resamples)
+    seeds = np.stack([headline(task, table, names, draws, only=group.names) for table in tables])
+    group.drawn = seeds.mean(axis=0)
     constant = _pooled(task, next(iter(whole.values())), names, trivial=True)
-    row.trivial = float(headline(task, constant, names, weights[:1], only=group.names)[0])
-    row.value = float(group.draws[0])
-    row.seed_sd = float(draws[:, 0].std(ddof=1)) if len(draws) > 1 else None
-    if np.isfinite(group.draws[1:]).any():
-        row.lo, row.hi = percentile_interval(group.draws[1:])
+    level = mean_over_classes(headline(task, constant, names, draws.as_they_are(), only=group.names))[0]
+    found = estimate(group.drawn, level)
+    row.value, row.lo, row.hi, row.trivial = found.value, found.lo, found.hi, found.trivial
+    row.note = "; ".join(filter(None, [row.note, found.reason]))
+    row.seed_sd = float(seeds[:, :, 0].mean(axis=1).std(ddof=1)) if len(seeds) > 1 else None
     return group
 
 
@@ -204,11 +201,9 @@ def _compare(group: _Group, base: _Group, against: str) -> None:
     if group.images != base.images or group.names != base.names:
         group.row.note = "; ".join(filter(None, [group.row.note, f"scored on other images or names than {against}"]))
         return
-    value = float(group.draws[0] - base.draws[0])
-    group.row.difference = value
-    if np.isfinite(group.draws[1:] - base.draws[1:]).any():
-        found = paired_difference(value, base.draws[1:], group.draws[1:])
-        group.row.difference_lo, group.row.difference_hi, group.row.p = found.lo, found.hi, found.p
+    found = estimate_difference(base.drawn, group.drawn)
+    group.row.difference = found.value
+    group.row.difference_lo, group.row.difference_hi, group.row.p = found.lo, found.hi, found.p
 
 
 def _other_means(key: tuple[str, str, int, str], cells: Sequence[Cell], ended: Ended) -> list[Row]:

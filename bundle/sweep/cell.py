@@ -20,6 +20,7 @@ from scripts.engine.state import parts, was_stopped
 from scripts.errors import CxrError
 from scripts.evaluation import headline, split_table, unscored
 from scripts.metrics import published_images
+from scripts.statistics import Draws, mean_over_classes
 
 CONFIGS = Path("configs")
 
@@ -151,5 +152,5 @@ def _scored(cell: Cell, record: Record) -> Record:
 def _number(task: str, table: pd.DataFrame, names: Sequence[str], only: Sequence[str]) -> float | None:
     if table.empty:
         return None
-    value = float(headline(task, table, names, np.ones((1, len(table))), only)[0])
+    value = float(mean_over_classes(headline(task, table, names, Draws.once(len(table)), only))[0])
     return value if np.isfinite(value) else None

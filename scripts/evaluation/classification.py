@@ -16,15 +16,13 @@ from torch import Tensor
 
 from scripts.errors import CxrError
 from scripts.evaluation.scored_images import split_table
-from scripts.evaluation.subgroup_rows import class_cell, subgroup_tables
+from scripts.evaluation.subgroup_rows import subgroup_tables
 from scripts.evaluation.task_report import TaskReport, TaskScores
 from scripts.metrics import (
     MACRO,
     Calibration,
-    ClassScore,
     Mode,
     best_f1_threshold,
-    bootstrap_weights,
     class_counts,
     collect_values,
     fit_temperature,
@@ -35,7 +33,8 @@ from scripts.metrics import (
 from scripts.metrics.calibration import WIDEST
 from scripts.metrics.class_scores import SCORES, ClassCounts
 from scripts.metrics.classification import lacking
-from scripts.output import HeatPanel, ScoreRow, grad_cam, plot_heat_maps, plot_reliability, plot_roc_pr
+from scripts.output import HeatPanel, Score, ScoreRow, grad_cam, plot_heat_maps, plot_reliability, plot_roc_pr
+from scripts.statistics import Draws, Estimate
 
 Floats = NDArray[np.float64]
 METHOD = "this run"
@@ -111,21 +110,22 @@ class ClassificationReport(TaskReport):
         chosen, scored, _ = split_table(table)
         calibration, limits, notes = self.calibrate(chosen)
         calibration.write(self.folder / "calibration.json")
-        weights = bootstrap_weights(scored["patient"].to_numpy(), self.resamples)
+        draws = Draws.of(scored["patient"].to_numpy(), self.resamples)
         logits, labels = self._columns(scored, "logit"), self._columns(scored, "label")
-        found = score_classes(logits, labels, self.names, weights, self.mode, calibration.temperature, limits)
+        found = score_classes(logits, labels, self.names, draws, self.mode, calibration.temperature, limits)
         counts = class_counts(labels, self.names)
         # The means first: with fourteen findings the table is long.
         entries = [(score, name, one) for score in ROWS for name, one in found.get(score, {}).items()]
         entries.sort(key=lambda entry: entry[1] != MACRO)
         rows = [
-            ScoreRow(self._title(score, name, counts), {METHOD: class_cell(one)}, one.trivial)
+            ScoreRow(self._title(score, name, counts), {METHOD: Score.of(one)}, one.trivial)
             for score, name, one in entries
         ]
         headline = MACRO if len(self.names) > 1 else self.names[0]
         metrics = {score: classes[headline].value for score, classes in found.items()}
-        metrics |= {f"auroc_{name}": found["auroc"][name].value for name in self.names}
-        absent = [f"{name} ({found['auroc'][name].reason})" for name in self.names if found["auroc"][name].reason]
+        areas = {name: found["auroc"][name] for name in self.names}
+        metrics |= {f"auroc_{name}": area.value for name, area in areas.items()}
+        absent = [f"{name} ({area.reason})" for name, area in areas.items() if area.value is None]
         if absent:
             notes.append(f"Not scored, and left out of the macro average: {', '.join(absent)}.")
         details = {
@@ -135,7 +135,7 @@ class ClassificationReport(TaskReport):
             "scores": {score: _plain(classes) for score, classes in found.items()},
         }
         present = {name: value for name, value in metrics.items() if value is not None}
-        tables = subgroup_tables(scored, self.names, weights)
+        tables = subgroup_tables(scored, self.names, draws)
         return TaskScores(rows, present, details, [TRIVIAL, *notes], tables)
 
     def calibrate(self, chosen: pd.DataFrame) -> tuple[Calibration, list[float], list[str]]:
@@ -168,7 +168,7 @@ class ClassificationReport(TaskReport):
         kinds = {"as trained": 1.0, f"temperature {temperature:.2f}": temperature}
         p = {kind: predicted_probabilities(logits, self.mode, value) for kind, value in kinds.items()}
         told = {
-            score: {name: class_cell(ClassScore(**one)) for name, one in classes.items()}
+            score: {name: Score.of(Estimate(**one)) for name, one in classes.items()}
             for score, classes in scores.details["scores"].items()
         }
         auroc, auprc = ({n: cell for n, cell in told[s].items() if cell.value is not None} for s in ("auroc", "auprc"))

@@ -12,14 +12,11 @@ from ignite.engine import Engine
 
 from scripts.evaluation.examples import Example
 from scripts.evaluation.task_report import TaskReport, TaskScores, split_table
-from scripts.metrics import patient_weights, percentile_interval
-from scripts.metrics.bootstrap import Floats
 from scripts.metrics.detection import (
     MAP_40_75,
     MAP_50_95,
     Matches,
     match_boxes,
-    mean_over_classes,
     published_images,
     weighted_average_precision,
 )
@@ -28,6 +25,7 @@ from scripts.metrics.froc import FROC_IOU, RATES, froc_curve, pool_classes, weig
 from scripts.metrics.template_boxes import with_templates
 from scripts.output import Score, ScoreRow, box_panel, plot_froc, plot_montage
 from scripts.output.montage import Panel
+from scripts.statistics import Draws, Floats, estimate, estimate_band, mean_over_classes, ratio
 
 METHOD = "this run"
 PUBLISHED = "as published"
@@ -67,33 +65,29 @@ class DetectionReport(TaskReport):
     def score(self, table: pd.DataFrame) -> TaskScores:
         chosen, scored, _ = split_table(table)
         templates = with_templates(scored, chosen, len(self.names))
-        # The first draw is the images as they are, so that a score and its interval come from the same code.
-        once = np.ones((1, len(scored)))
-        weights = once
-        if scored["patient"].nunique() > 1:
-            weights = np.vstack([once, patient_weights(scored["patient"].tolist(), self.resamples)])
-        found = _precisions(scored, len(self.names), weights)
-        trivial = _precisions(templates, len(self.names), once)
+        draws = Draws.of(scored["patient"].tolist(), self.resamples)
+        found = _precisions(scored, len(self.names), draws)
+        trivial = _precisions(templates, len(self.names), draws.as_they_are())
         truths = _truths(scored, len(self.names))
         rows: list[ScoreRow] = []
-        metrics: dict[str, float] = {}
+        metrics: dict[str, float | None] = {}
         groups = {"macro": list(range(len(self.names)))} | {name: [k] for k, name in enumerate(self.names)}
         for title, kinds in list(groups.items())[len(self.names) == 1 :]:
             boxes, images = int(truths[kinds].sum()), int((truths[kinds].sum(axis=0) > 0).sum())
             for key, words in PRECISIONS.items():
-                draws = mean_over_classes([found[k][key] for k in kinds])
                 floor = float(mean_over_classes([trivial[k][key] for k in kinds])[0])
+                one = estimate([found[k][key] for k in kinds], floor, unscored=f"no box in {len(scored)} images")
                 label = f"{words} {title}" + (f" ({boxes} boxes in {images} images)" if key == "map_40_75" else "")
-                cells = {METHOD: _score(draws, f"no box in {len(scored)} images")}
+                cells = {METHOD: Score.of(one)}
                 if self.protocol == "published" and key == "map_40_75":
-                    cells[PUBLISHED] = self._published(scored, weights, kinds)
-                rows.append(ScoreRow(label, cells, None if np.isnan(floor) else floor))
-                metrics[key if title == "macro" or len(self.names) == 1 else f"{key}_{title}"] = float(draws[0])
-        more, values, details = self._alarms(chosen, scored, templates, weights)
-        metrics = {key: value for key, value in (metrics | values).items() if not np.isnan(value)}
+                    cells[PUBLISHED] = self._published(scored, draws, kinds)
+                rows.append(ScoreRow(label, cells, one.trivial))
+                metrics[key if title == "macro" or len(self.names) == 1 else f"{key}_{title}"] = one.value
+        more, values, details = self._alarms(chosen, scored, templates, draws)
+        present = {key: value for key, value in (metrics | values).items() if value is not None}
         notes = [TRIVIAL] + ([PUBLISHED_NOTE] if self.protocol == "published" else [])
         details |= {"boxes": {name: int(truths[k].sum()) for k, name in enumerate(self.names)}}
-        return TaskScores(rows + more, metrics, details, notes)
+        return TaskScores(rows + more, present, details, notes)
 
     def draw(self, table: pd.DataFrame, scores: TaskScores, pictures: Path) -> None:
         chosen, scored, _ = split_table(table)
@@ -133,46 +127,45 @@ class DetectionReport(TaskReport):
         )
         return box_panel(case.grey, self.names, true, found, f"case {case.case}: {words}", threshold or 0.0)
 
-    def _published(self, scored: pd.DataFrame, weights: Floats, kinds: Sequence[int]) -> Score:
+    def _published(self, scored: pd.DataFrame, draws: Draws, kinds: Sequence[int]) -> Score:
         kept = published_images(scored)
         share = f"({len(kept)} of {len(scored)} images)"
         if kept.empty:
             return Score(None, note="no image has both a sure detection and a true box")
-        found = _precisions(kept, len(self.names), weights[:, scored.index.isin(kept.index)])
-        return _score(mean_over_classes([found[k]["map_40_75"] for k in kinds]), "no box", share)
+        found = _precisions(kept, len(self.names), draws[scored.index.isin(kept.index)])
+        return Score.of(estimate([found[k]["map_40_75"] for k in kinds], unscored="no box"), share)
 
     def _alarms(
-        self, chosen: pd.DataFrame, scored: pd.DataFrame, templates: pd.DataFrame, weights: Floats
-    ) -> tuple[list[ScoreRow], dict[str, float], dict[str, Any]]:
+        self, chosen: pd.DataFrame, scored: pd.DataFrame, templates: pd.DataFrame, draws: Draws
+    ) -> tuple[list[ScoreRow], dict[str, float | None], dict[str, Any]]:
         """Rows, metrics and details of sensitivity against false positives, all classes in one ranking."""
         pooled, floor, before = (
             pool_classes(match_boxes(part, len(self.names), [FROC_IOU])) for part in (scored, templates, chosen)
         )
         none = f"no box in {len(scored)} images"
-        draws, trivial = weighted_sensitivity(pooled, weights), weighted_sensitivity(floor, weights[:1])[0]
-        rows, metrics = [], {}
+        drawn, trivial = weighted_sensitivity(pooled, draws), weighted_sensitivity(floor, draws.as_they_are())[0]
+        rows: list[ScoreRow] = []
+        metrics: dict[str, float | None] = {}
         for i, rate in enumerate(RATES):
+            found = estimate(drawn[:, i], trivial[i], unscored=none)
             label = f"sensitivity at {rate:g} false positives an image"
-            least = None if np.isnan(trivial[i]) else float(trivial[i])
-            rows.append(ScoreRow(label, {METHOD: _score(draws[:, i], none)}, least))
-            metrics[f"sensitivity_{rate:g}fp".replace(".", "_")] = float(draws[0, i])
+            rows.append(ScoreRow(label, {METHOD: Score.of(found)}, found.trivial))
+            metrics[f"sensitivity_{rate:g}fp".replace(".", "_")] = found.value
         curve = froc_curve(before)
         within = int((curve.false_positives <= 1).sum())
         if not within or not before.truths.sum():
             return rows, metrics, {"threshold": None}
         threshold = float(curve.threshold[within - 1])
         sure = pooled.score >= threshold
-        # Counted by image first: draws of all detections of a large test set would be gigabytes.
         hits, false = (
-            weights @ np.bincount(pooled.image[sure & (pooled.hit[0] == hit)], minlength=len(scored))
-            for hit in (True, False)
+            np.bincount(pooled.image[sure & (pooled.hit[0] == hit)], minlength=len(scored)) for hit in (True, False)
         )
-        with np.errstate(invalid="ignore", divide="ignore"):
-            sensitivity, alarms = hits / (weights @ pooled.truths), false / weights.sum(axis=1)
+        sensitivity = estimate(ratio(draws.total(hits), draws.total(pooled.truths)), unscored=none)
+        alarms = estimate(draws.mean(false))
         where = f"at score {threshold:.2f} (1 false positive an image where it was chosen)"
-        rows.append(ScoreRow(f"sensitivity {where}", {METHOD: _score(sensitivity, none)}))
-        rows.append(ScoreRow(f"false positives an image {where}", {METHOD: _score(alarms, none)}))
-        return rows, metrics | {"false_positives_at_threshold": float(alarms[0])}, {"threshold": threshold}
+        rows.append(ScoreRow(f"sensitivity {where}", {METHOD: Score.of(sensitivity)}))
+        rows.append(ScoreRow(f"false positives an image {where}", {METHOD: Score.of(alarms)}))
+        return rows, metrics | {"false_positives_at_threshold": alarms.value}, {"threshold": threshold}
 
 
 TRIVIAL = (
@@ -184,10 +177,10 @@ PUBLISHED_NOTE = (
 )
 
 
-def _precisions(table: pd.DataFrame, classes: int, weights: Floats) -> list[dict[str, Floats]]:
-    """`[B]` of each average precision, of each class."""
-    found = [weighted_average_precision(one, weights) for one in match_boxes(table, classes, _IOUS)]
-    return [{key: draws[:, part].mean(axis=1) for key, part in _PARTS.items()} for draws in found]
+def _precisions(table: pd.DataFrame, classes: int, draws: Draws) -> list[dict[str, Floats]]:
+    """`[D]` of each average precision, of each class."""
+    found = [weighted_average_precision(one, draws) for one in match_boxes(table, classes, _IOUS)]
+    return [{key: drawn[:, part].mean(axis=1) for key, part in _PARTS.items()} for drawn in found]
 
 
 def _truths(table: pd.DataFrame, classes: int) -> np.ndarray:
@@ -195,22 +188,11 @@ def _truths(table: pd.DataFrame, classes: int) -> np.ndarray:
     return np.array([[list(kinds).count(k) for kinds in table["true_classes"]] for k in range(classes)])
 
 
-def _score(draws: Floats, missing: str, note: str = "") -> Score:
-    """Score of draws `[B]`, the first of which is the value itself."""
-    if np.isnan(draws[0]):
-        return Score(None, note=missing)
-    lo, hi = percentile_interval(draws[1:]) if len(draws) > 1 else (None, None)
-    return Score(float(draws[0]), lo, hi, note)
-
-
 def _curve(matches: Matches, groups: Sequence[Any] | None = None) -> dict[str, Floats]:
     """A curve for `plot_froc`, with a band when patients are given; without a true box it has no points."""
     if not matches.truths.sum():
         return {"fp": np.zeros(0), "sensitivity": np.zeros(0)}
-    once = np.ones((1, len(matches.truths)))
-    curve = {"fp": _FP_GRID, "sensitivity": weighted_sensitivity(matches, once, _FP_GRID.tolist())[0]}
-    if groups is None or len(set(groups)) < 2:
-        return curve
-    draws = weighted_sensitivity(matches, patient_weights(groups, _BAND_DRAWS), _FP_GRID.tolist())
-    lo, hi = np.nanpercentile(draws, [2.5, 97.5], axis=0)
-    return curve | {"lo": lo, "hi": hi}
+    draws = Draws.once(len(matches.truths)) if groups is None else Draws.of(groups, _BAND_DRAWS)
+    heights = weighted_sensitivity(matches, draws, _FP_GRID.tolist())
+    band = estimate_band(heights)
+    return {"fp": _FP_GRID, "sensitivity": heights[0]} | ({} if band is None else {"lo": band[0], "hi": band[1]})

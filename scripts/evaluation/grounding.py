@@ -24,7 +24,7 @@ from scripts.data import Letterbox, task_items
 from scripts.errors import CxrError
 from scripts.evaluation.examples import to_grey
 from scripts.evaluation.shared_space import SharedSpace
-from scripts.metrics import MACRO, ClassScore, GroundingScore, grounding_scores, point
+from scripts.metrics import MACRO, GroundingScore, grounding_scores, point
 from scripts.output import HeatPanel, Score, ScoreRow, plot_heat_maps, print_scores, write_scores
 
 logger = logging.getLogger(__name__)
@@ -192,15 +192,11 @@ def grounding_rows(scores: Mapping[str, GroundingScore], member: str) -> list[Sc
     rows = []
     for name, found in scores.items():
         title = name if name == MACRO else f"{name} ({found.pairs})"
-        pointing = {CENTRE: _cell(found.centre), member: _cell(found.hit)}
+        pointing = {CENTRE: Score.of(found.centre), member: Score.of(found.hit)}
         rows.append(ScoreRow(f"pointing game {title}", pointing, found.hit.trivial))
-        rows.append(ScoreRow(f"pointing minus centre {title}", {member: _cell(found.over_centre)}, 0.0))
-        rows.append(ScoreRow(f"contrast {title}", {member: _cell(found.contrast)}, 0.0))
+        rows.append(ScoreRow(f"pointing minus centre {title}", {member: Score.of(found.over_centre)}, 0.0))
+        rows.append(ScoreRow(f"contrast {title}", {member: Score.of(found.contrast)}, 0.0))
     return rows
-
-
-def _cell(score: ClassScore) -> Score:
-    return Score(score.value, score.lo, score.hi, score.reason)
 
 
 def _content(item: Mapping[str, Any], size: int) -> tuple[int, int, int, int]:

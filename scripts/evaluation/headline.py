@@ -10,54 +10,55 @@ import pandas as pd
 
 from scripts.errors import CxrError
 from scripts.evaluation.task_report import split_table
-from scripts.metrics import weighted_macro_auroc, weighted_map, weighted_positives_dice, with_templates
-from scripts.metrics.bootstrap import Floats
+from scripts.metrics import weighted_class_auroc, weighted_map, weighted_positives_dice, with_templates
+from scripts.statistics import Draws, Floats
 
 
 @dataclass(frozen=True)
 class Headline:
-    """A task's number: its name, what needs no learning, and how it is computed."""
+    """A task's number: its name, what needs no learning, and how it is computed for each class."""
 
     name: str
     trivial: str
-    statistic: Callable[[pd.DataFrame, Sequence[str], Floats], Floats]
+    statistic: Callable[[pd.DataFrame, Sequence[str], Draws], Floats]
 
 
 HEADLINES: Mapping[str, Headline] = {
-    "classification": Headline("macro AUROC", "one score for all images", weighted_macro_auroc),
+    "classification": Headline("macro AUROC", "one score for all images", weighted_class_auroc),
     "segmentation": Headline("Dice over positives", "all-empty masks", weighted_positives_dice),
     "detection": Headline("mAP .40:.75", "the same boxes on all images", weighted_map),
 }
 
 
 def headline(
-    task: str, table: pd.DataFrame, names: Sequence[str], weights: Floats, only: Sequence[str] | None = None
+    task: str, table: pd.DataFrame, names: Sequence[str], draws: Draws, only: Sequence[str] | None = None
 ) -> Floats:
-    """The task's number in each draw: macro AUROC, macro Dice over positives, or mAP at IoU .40:.05:.75.
+    """What the task's number is the mean of, each class in each draw: AUROC, Dice over positives, or average precision
+    at IoU .40:.05:.75 (`scripts.statistics.estimate` takes the mean).
 
     Args:
         task: "classification", "segmentation" or "detection".
         table: a row an image, as `predictions.parquet` of the task's evaluation; the scored rows alone.
         names: all findings, masks or boxes of the network, in order.
-        weights: `[B, n]` how often each row is in each draw (`scripts.metrics.patient_weights`).
+        draws: of the table's rows.
         only: the names to average over; default all.
 
     Returns:
-        `[B]`, NaN where a draw holds nothing to score.
+        `[C, D]`, NaN where a draw holds nothing of a class to score.
 
     Raises:
-        CxrError: for another task, no name, or weights of another length than the table.
+        CxrError: for another task, no name, or draws of another number of images than the table has.
     """
     if task not in HEADLINES:
         raise CxrError(f"No task {task!r}; there are {', '.join(HEADLINES)}.")
     only = list(names if only is None else only)
     if not only:
         raise CxrError(f"{task}: no name is left to score.")
-    if weights.shape[1] != len(table):
-        raise CxrError(f"{task}: {weights.shape[1]} weights a draw for {len(table)} images.")
+    if draws.images != len(table):
+        raise CxrError(f"{task}: draws of {draws.images} images for the {len(table)} of the table.")
     if task == "detection" and only != list(names):
         table = _boxes_of(table, [list(names).index(name) for name in only])
-    return HEADLINES[task].statistic(table, only, weights)
+    return HEADLINES[task].statistic(table, only, draws)
 
 
 def trivial_answer(task: str, table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

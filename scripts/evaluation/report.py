@@ -6,6 +6,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
@@ -174,7 +175,7 @@ class EvaluationReport:
         trained = [name for name in probes if name not in random and name != PIXELS]
         return {
             name: {
-                base: compare_probes(probes[base], probes[name], resamples=self.resamples)._asdict() for base in random
+                base: asdict(compare_probes(probes[base], probes[name], resamples=self.resamples)) for base in random
             }
             for name in trained
         }
@@ -182,7 +183,9 @@ class EvaluationReport:
     def _difference_rows(self, differences: dict[str, Any]) -> list[ScoreRow]:
         """The difference to the best of the random seeds: the least that the trained encoder is ahead."""
         least = {name: min(found.values(), key=lambda d: d["value"]) for name, found in differences.items() if found}
-        cells = {name: Score(d["value"], d["lo"], d["hi"], f"p = {d['p']:.3f}") for name, d in least.items()}
+        cells = {
+            name: Score(d["value"], d["lo"], d["hi"], d["reason"] or f"p = {d['p']:.3f}") for name, d in least.items()
+        }
         return [ScoreRow("macro AUROC minus best random", cells, trivial=0.0)] if cells else []
 
     def _in_shared_space(

@@ -19,13 +19,13 @@ from scripts.metrics import (
     collect_values,
     hausdorff95,
     mask_counts,
-    patient_weights,
     per_image_dice,
-    weighted_macro_dice,
+    weighted_class_dice,
 )
-from scripts.metrics.segmentation import Counts, Floats, mean_over_present
+from scripts.metrics.segmentation import Counts
 from scripts.metrics.segmentation_scores import stacked
 from scripts.output import ScoreRow, mask_panel, plot_dice_by_size, plot_montage
+from scripts.statistics import Draws, Floats, mean_over_classes
 
 
 class SegmentationReport(TaskReport):
@@ -71,21 +71,18 @@ class SegmentationReport(TaskReport):
 
     def score(self, table: pd.DataFrame) -> TaskScores:
         scored = split_table(table).scored
-        # The first draw is the images as they are, so that a score and its interval come from the same code.
-        weights = np.ones((1, len(scored)))
-        if scored["patient"].nunique() > 1:
-            weights = np.vstack([weights, patient_weights(scored["patient"].tolist(), self.resamples)])
+        draws = Draws.of(scored["patient"].tolist(), self.resamples)
         published = self.protocol == "published"
         rows: list[ScoreRow] = []
-        found = weighted_macro_dice(scored, self.names, weights)
-        metrics = {kind: float(draws[0]) for kind, draws in found.items()}
+        found = weighted_class_dice(scored, self.names, draws)
+        metrics = {kind: float(mean_over_classes(drawn)[0]) for kind, drawn in found.items()}
         if len(self.names) > 1:
             rows += dice_rows("macro", self.names, scored, found, published)
         masks, notes = {}, ["Trivial is an empty mask for every image."]
         for name in self.names:
-            found = weighted_macro_dice(scored, [name], weights)
-            metrics |= {f"{kind}_{name}": float(draws[0]) for kind, draws in found.items()}
-            distances, means = distance_rows(name, scored, weights)
+            found = weighted_class_dice(scored, [name], draws)
+            metrics |= {f"{kind}_{name}": float(drawn[0, 0]) for kind, drawn in found.items()}
+            distances, means = distance_rows(name, scored, draws)
             rows += dice_rows(name, [name], scored, found, published) + distances
             metrics |= means
             masks[name] = counted(Counts.of(scored, name))
@@ -165,5 +162,5 @@ def case_order(counts: list[Counts], index: pd.Index) -> tuple[pd.Series, pd.Ser
     """
     dice = [np.where(count.true > 0, per_image_dice(count), np.nan) for count in counts]
     wrong = sum(np.where(count.true == 0, count.pred, 0) for count in counts)
-    cases = pd.Series(mean_over_present(np.stack(dice)), index).dropna().sort_values(kind="stable")
+    cases = pd.Series(mean_over_classes(dice), index).dropna().sort_values(kind="stable")
     return cases, pd.Series(wrong, index)[wrong > 0].sort_values(ascending=False, kind="stable")

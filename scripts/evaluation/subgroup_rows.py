@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scripts.metrics import MACRO, ClassScore, class_score, subgroups
-from scripts.metrics.bootstrap import Floats
-from scripts.metrics.classification import lacking, mean_over_classes, weighted_areas
+from scripts.metrics import MACRO, subgroups, weighted_auroc
+from scripts.metrics.classification import lacking
 from scripts.output import Score, ScoreRow
+from scripts.statistics import Draws, estimate
 
 
-def subgroup_tables(table: pd.DataFrame, names: Sequence[str], weights: Floats) -> dict[str, list[ScoreRow]]:
+def subgroup_tables(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> dict[str, list[ScoreRow]]:
     """Rows of each class, and of their mean, by what is known about the images.
 
     Every group is scored with the draws of all images, so that groups of the same patients vary together. Each cell
@@ -22,7 +22,7 @@ def subgroup_tables(table: pd.DataFrame, names: Sequence[str], weights: Floats) 
     Args:
         table: the scored images: `logit_<name>`, `label_<name>`, `patient`, and any of `sex`, `age`, `view`.
         names: classes.
-        weights: `[1 + B, n]` of `scripts.metrics.bootstrap_weights`.
+        draws: of the n images.
 
     Returns:
         Tables by title; empty when nothing is known of any image.
@@ -33,7 +33,7 @@ def subgroup_tables(table: pd.DataFrame, names: Sequence[str], weights: Floats) 
         for group, mask in groups.items():
             patients = table.loc[mask, "patient"].nunique()
             # The draws of a single patient would all be the same: an interval of no width.
-            drawn = weights[:, mask] if patients > 1 else weights[:1, mask]
+            drawn = (draws if patients > 1 else draws.as_they_are())[mask]
             title = f"{group} (images {int(mask.sum())}, patients {patients})"
             columns[title] = _scores(table[mask], names, drawn)
         several = [MACRO] if len(names) > 1 else []
@@ -44,13 +44,8 @@ def subgroup_tables(table: pd.DataFrame, names: Sequence[str], weights: Floats) 
     return tables
 
 
-def class_cell(score: ClassScore, note: str = "") -> Score:
-    """A score as a table's cell: with its reason when there is none, else with a note."""
-    return Score(score.value, score.lo, score.hi, score.reason or note)
-
-
-def _scores(table: pd.DataFrame, names: Sequence[str], weights: Floats) -> dict[str, Score]:
-    cells, draws = {}, []
+def _scores(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> dict[str, Score]:
+    cells, drawn = {}, []
     for name in names:
         labels = table[f"label_{name}"].to_numpy(dtype=np.float64)
         known = ~np.isnan(labels)
@@ -59,9 +54,7 @@ def _scores(table: pd.DataFrame, names: Sequence[str], weights: Floats) -> dict[
             cells[name] = Score(None, note=missing)
             continue
         logits = table[f"logit_{name}"].to_numpy(dtype=np.float64)
-        draws.append(weighted_areas(labels[known], logits[known], weights[:, known])[0])
-        cells[name] = class_cell(class_score(draws[-1]), counted)
-    if draws:
-        left_out = "" if len(draws) == len(names) else f"over {len(draws)} of {len(names)} classes"
-        return {MACRO: class_cell(class_score(mean_over_classes(draws)), left_out)} | cells
-    return {MACRO: Score(None, note="no class could be scored")} | cells
+        drawn.append(weighted_auroc(labels[known], logits[known], draws[known]))
+        cells[name] = Score.of(estimate(drawn[-1]), counted)
+    left_out = "" if len(drawn) == len(names) else f"over {len(drawn)} of {len(names)} classes"
+    return {MACRO: Score.of(estimate(drawn, reason=left_out, unscored="no class could be scored"))} | cells

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scripts.data.label_policy import resolve_labels
-from scripts.metrics import MACRO, Groups, ProbeResult, ProbeRow, bootstrap_weights, class_score, weighted_auroc
-from scripts.metrics.classification import lacking, mean_over_classes
+from scripts.metrics import ProbeResult, probe_rows
+from scripts.statistics import Draws, Groups
 
 
 def zero_shot_scores(
@@ -26,23 +26,8 @@ def zero_shot_scores(
         resamples: of the bootstrap.
     """
     scores, truth = np.asarray(log_odds, dtype=np.float64), resolve_labels(labels, names=names)
-    weights = bootstrap_weights(patients, resamples)
-    rows, draws = [], []
-    for i, name in enumerate(names):
-        known = ~np.isnan(truth[:, i])
-        counts = int((truth[known, i] == 1).sum()), int(known.sum())
-        if reason := lacking(truth[:, i]):
-            rows.append(ProbeRow(name, None, None, None, *counts, reason))
-            continue
-        draws.append(weighted_auroc(truth[known, i], scores[known, i], weights[:, known]))
-        found = class_score(draws[-1])
-        rows.append(ProbeRow(name, found.value, found.lo, found.hi, *counts))
-    everything = ProbeRow(MACRO, None, None, None, sum(row.positives for row in rows), len(truth), "no class scored")
-    if draws:
-        found = class_score(mean_over_classes(draws))
-        left_out = "" if len(draws) == len(rows) else f"over {len(draws)} of {len(rows)} classes"
-        everything = ProbeRow(MACRO, found.value, found.lo, found.hi, everything.positives, len(truth), left_out)
-    return ProbeResult(tuple(rows), everything, scores, truth, np.asarray(patients))
+    rows, macro = probe_rows(truth, scores, names, Draws.of(patients, resamples))
+    return ProbeResult(rows, macro, scores, truth, np.asarray(patients))
 
 
 def zero_shot_summary(result: ProbeResult) -> dict[str, Mapping[str, Any]]:

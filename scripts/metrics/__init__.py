@@ -1,18 +1,7 @@
-"""Metrics that MONAI lacks or gets wrong: latent geometry, retrieval, linear probe, patient-wise intervals."""
+"""Metrics that MONAI lacks or gets wrong: latent geometry, retrieval, linear probe, scores under every draw."""
 
 from __future__ import annotations
 
-from scripts.metrics.bootstrap import (
-    Difference,
-    Groups,
-    Interval,
-    auroc,
-    paired_difference,
-    patient_weights,
-    percentile_interval,
-    weighted_auroc,
-    weighted_mean,
-)
 from scripts.metrics.calibration import (
     Calibration,
     fit_temperature,
@@ -23,13 +12,17 @@ from scripts.metrics.calibration import (
 )
 from scripts.metrics.class_scores import (
     MACRO,
-    ClassScore,
-    bootstrap_weights,
     class_counts,
-    class_score,
     score_classes,
 )
-from scripts.metrics.classification import Mode, weighted_auprc, weighted_macro_auroc, weighted_sensitivity_at
+from scripts.metrics.classification import (
+    Mode,
+    auroc,
+    weighted_auprc,
+    weighted_auroc,
+    weighted_class_auroc,
+    weighted_sensitivity_at,
+)
 from scripts.metrics.classification_ignite import ClassificationScores, ValidationLoss
 from scripts.metrics.collapse import first_collapse, why_collapsed
 from scripts.metrics.collect import collect_values
@@ -63,11 +56,12 @@ from scripts.metrics.linear_probe import (
     ProbeRow,
     compare_probes,
     probe_cv,
+    probe_rows,
     probe_split,
 )
 from scripts.metrics.nearest import Index, nearest
 from scripts.metrics.retrieval import flatten_retrieval, retrieval
-from scripts.metrics.segmentation import mask_counts, per_image_dice, weighted_macro_dice, weighted_positives_dice
+from scripts.metrics.segmentation import mask_counts, per_image_dice, weighted_class_dice, weighted_positives_dice
 from scripts.metrics.segmentation_scores import SegmentationScores
 from scripts.metrics.subgroups import subgroups
 from scripts.metrics.template_boxes import template_boxes, with_templates
@@ -75,16 +69,12 @@ from scripts.metrics.thresholds import best_f1_threshold
 
 __all__ = [
     "Calibration",
-    "ClassScore",
     "ClassificationScores",
     "DetectionScores",
-    "Difference",
     "EpochFeatures",
     "Froc",
     "GroundingScore",
-    "Groups",
     "Index",
-    "Interval",
     "LatentGeometry",
     "MACRO",
     "MAP_40_75",
@@ -100,10 +90,8 @@ __all__ = [
     "alignment",
     "auroc",
     "best_f1_threshold",
-    "bootstrap_weights",
     "box_iou",
     "class_counts",
-    "class_score",
     "collect_values",
     "compare_probes",
     "detection_rows",
@@ -120,14 +108,12 @@ __all__ = [
     "match_boxes",
     "mean_offdiag_correlation",
     "nearest",
-    "paired_difference",
-    "patient_weights",
     "per_image_dice",
-    "percentile_interval",
     "pool_classes",
     "point",
     "predicted_probabilities",
     "probe_cv",
+    "probe_rows",
     "probe_split",
     "published_images",
     "rank_share",
@@ -142,11 +128,10 @@ __all__ = [
     "weighted_auprc",
     "weighted_auroc",
     "weighted_average_precision",
+    "weighted_class_auroc",
+    "weighted_class_dice",
     "weighted_ece",
-    "weighted_macro_auroc",
-    "weighted_macro_dice",
     "weighted_map",
-    "weighted_mean",
     "weighted_positives_dice",
     "weighted_sensitivity",
     "weighted_sensitivity_at",

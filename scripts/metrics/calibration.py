@@ -15,8 +15,8 @@ from scipy.special import expit, log_softmax
 
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
-from scripts.metrics.bootstrap import Floats
 from scripts.metrics.classification import Mode
+from scripts.statistics import Draws, Floats, ratio
 
 BINS = 15  # Guo et al. 2017
 WIDEST = 20.0  # temperature; a validation set that is separated, or upside down, would have none
@@ -95,7 +95,7 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike, mode: Mode) -> float:
     return float(np.exp(minimize_scalar(loss, bounds=(-bound, bound), method="bounded", options={"xatol": 1e-7}).x))
 
 
-def weighted_ece(labels: ArrayLike, predicted: ArrayLike, weights: Floats, bins: int = BINS) -> Floats:
+def weighted_ece(labels: ArrayLike, predicted: ArrayLike, draws: Draws, bins: int = BINS) -> Floats:
     """Expected calibration error in each draw: mean over images of |observed - predicted| of their bin.
 
     Few images make it too large, never too small: each draw of a bootstrap lies above the value on average.
@@ -103,17 +103,16 @@ def weighted_ece(labels: ArrayLike, predicted: ArrayLike, weights: Floats, bins:
     Args:
         labels: `[n]` of 0 and 1: the finding, or whether the answer was right.
         predicted: `[n]` probability of that.
-        weights: `[B, n]` multiplicity of each image in each draw.
+        draws: of the n images.
         bins: of equal width.
 
     Returns:
-        `[B]`, NaN where a draw is empty.
+        `[D]`, NaN where a draw is empty.
     """
     truth, p = np.asarray(labels, dtype=np.float64), np.asarray(predicted, dtype=np.float64)
     gaps = np.zeros((len(p), bins))
     gaps[np.arange(len(p)), np.minimum((p * bins).astype(int), bins - 1)] = truth - p
-    total = weights.sum(axis=1)
-    return np.divide(np.abs(weights @ gaps).sum(axis=1), total, out=np.full(len(total), np.nan), where=total > 0)
+    return ratio(np.abs(draws.total(gaps)).sum(axis=1), draws.size())
 
 
 def top_answer(labels: ArrayLike, predicted: ArrayLike) -> tuple[Floats, Floats]:

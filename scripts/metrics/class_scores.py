@@ -9,13 +9,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scripts.metrics.bootstrap import (
-    Floats,
-    Groups,
-    patient_weights,
-    percentile_interval,
-    weighted_mean,
-)
 from scripts.metrics.calibration import predicted_probabilities, top_answer, weighted_ece
 from scripts.metrics.classification import (
     Mode,
@@ -25,11 +18,11 @@ from scripts.metrics.classification import (
     decide,
     f1,
     lacking,
-    mean_over_classes,
     sensitivity,
     specificity,
     weighted_areas,
 )
+from scripts.statistics import Draws, Estimate, Floats, estimate
 
 SPECIFICITY = 0.9
 MACRO = "macro"
@@ -43,17 +36,6 @@ CANDIDATES = 20
 
 
 @dataclass(frozen=True)
-class ClassScore:
-    """A score with its 95 % interval over patients, and what needs no learning; without a value, the reason."""
-
-    value: float | None
-    lo: float | None = None
-    hi: float | None = None
-    trivial: float | None = None
-    reason: str = ""
-
-
-@dataclass(frozen=True)
 class ClassCounts:
     """Images with a known label of a class, and the positives among them."""
 
@@ -61,25 +43,14 @@ class ClassCounts:
     positives: int
 
 
-ScoresOfClasses = dict[str, dict[str, ClassScore]]  # score, class (or macro)
-
-
-def bootstrap_weights(groups: Groups, resamples: int = 1000, seed: int = 0) -> Floats:
-    """`[1 + B, n]`: the images as they are, then `patient_weights`; so a value and its interval come from one pass.
-
-    With a single patient there is nothing to draw, and the first row alone.
-    """
-    images = np.ones((1, len(groups)))
-    if len(np.unique(np.asarray(groups).astype(str))) < 2:
-        return images
-    return np.vstack([images, patient_weights(groups, resamples, seed)])
+ScoresOfClasses = dict[str, dict[str, Estimate]]  # score, class (or macro)
 
 
 def score_classes(
     logits: ArrayLike,
     labels: ArrayLike,
     names: Sequence[str],
-    weights: Floats,
+    draws: Draws,
     mode: Mode = "multilabel",
     temperature: float = 1.0,
     thresholds: ArrayLike = 0.5,
@@ -90,13 +61,13 @@ def score_classes(
         logits: `[n, c]`.
         labels: `[n, c]` of 1, 0, NaN (left out).
         names: `[c]`.
-        weights: `[1 + B, n]` of `bootstrap_weights`.
+        draws: of the n images.
         mode: one sigmoid a class, or softmax.
         temperature: of the calibrated probabilities, from validation images.
         thresholds: on the calibrated probabilities, from validation images; NaN where they could not decide one.
 
     Returns:
-        `{score: {class: ClassScore}}`: `auroc`, `auprc`, `f1`, `sensitivity`, `specificity` (of the answers),
+        `{score: {class: Estimate}}`: `auroc`, `auprc`, `f1`, `sensitivity`, `specificity` (of the answers),
         `sensitivity_at_90`, `accuracy` (of a finding in multilabel; over all classes, every known label right),
         `ece` and `ece_calibrated`.
     """
@@ -106,7 +77,7 @@ def score_classes(
     answers = decide(p, mode, np.nan_to_num(limits, nan=0.5))
     kinds = SCORES if mode == "multiclass" else (*SCORES, *OF_A_FINDING)
     table: ScoresOfClasses = {score: {} for score in kinds}
-    draws: dict[str, list[Floats]] = {score: [] for score in kinds}
+    drawn: dict[str, list[Floats]] = {score: [] for score in kinds}
     for i, name in enumerate(names):
         known = ~np.isnan(truth[:, i])
         reasons = dict.fromkeys(kinds, lacking(truth[:, i]))
@@ -114,29 +85,16 @@ def score_classes(
             reasons = {score: reasons[score] or (UNDECIDED if score in BY_THRESHOLD else "") for score in kinds}
         found = {}
         if not all(reasons.values()):
-            found = _of_one(truth[known, i], raw[known, i], p[known, i], answers[known, i], weights[:, known])
+            found = _of_one(truth[known, i], raw[known, i], p[known, i], answers[known, i], draws[known])
         for score, reason in reasons.items():
-            table[score][name] = ClassScore(None, reason=reason) if reason else class_score(*found[score])
+            table[score][name] = Estimate(None, reason=reason) if reason else estimate(*found[score])
             if not reason:
-                draws[score].append(found[score][0])
+                drawn[score].append(found[score][0])
     if len(names) > 1:
         for score, classes in table.items():
-            table[score] = {MACRO: _macro(list(classes.values()), draws[score])} | classes
-        table.update(_over_all_classes(truth, raw, p, answers, weights, mode, table))
+            table[score] = {MACRO: _macro(list(classes.values()), drawn[score])} | classes
+        table.update(_over_all_classes(truth, raw, p, answers, draws, mode, table))
     return table
-
-
-def class_score(draws: Floats, trivial: float | None = None) -> ClassScore:
-    """The score of draws `[1 + B]`, of which the first is the images as they are.
-
-    There is no interval where a quarter of the draws lost the score: a share of 1/e lacks the only patient with a
-    finding, and the others repeat that patient, so that their spread would say nothing.
-    """
-    if np.isnan(draws[0]):
-        return ClassScore(None, trivial=trivial, reason="not defined on these images")
-    if len(draws) == 1 or np.isnan(draws[1:]).mean() > 0.25:
-        return ClassScore(float(draws[0]), trivial=trivial)
-    return ClassScore(float(draws[0]), *percentile_interval(draws[1:]), trivial)
 
 
 def class_counts(labels: ArrayLike, names: Sequence[str]) -> dict[str, ClassCounts]:
@@ -165,11 +123,11 @@ def constant_accuracy(labels: ArrayLike) -> float:
 
 
 def _of_one(
-    truth: Floats, raw: Floats, p: Floats, answers: Floats, weights: Floats
+    truth: Floats, raw: Floats, p: Floats, answers: Floats, draws: Draws
 ) -> dict[str, tuple[Floats, float | None]]:
     """Draws and trivial level of each score of one class, of the images that know it."""
-    share, counts = float(truth.mean()), confusion(truth, answers, weights)
-    auroc, auprc, sensitive = weighted_areas(truth, raw, weights, SPECIFICITY)
+    share, counts = float(truth.mean()), confusion(truth, answers, draws)
+    auroc, auprc, sensitive = weighted_areas(truth, raw, draws, SPECIFICITY)
     return {
         "auroc": (auroc, 0.5),
         "auprc": (auprc, share),
@@ -178,30 +136,27 @@ def _of_one(
         "sensitivity": (sensitivity(counts), None),
         "specificity": (specificity(counts), None),
         "accuracy": (accuracy(counts), max(share, 1 - share)),
-        "ece": (weighted_ece(truth, raw, weights), None),
-        "ece_calibrated": (weighted_ece(truth, p, weights), None),
+        "ece": (weighted_ece(truth, raw, draws), None),
+        "ece_calibrated": (weighted_ece(truth, p, draws), None),
     }
 
 
-def _macro(classes: list[ClassScore], draws: list[Floats]) -> ClassScore:
+def _macro(classes: list[Estimate], drawn: list[Floats]) -> Estimate:
     scored = [one for one in classes if one.value is not None]
-    if not scored:
-        return ClassScore(None, reason="no class could be scored")
     levels = [one.trivial for one in scored if one.trivial is not None]
-    found = class_score(mean_over_classes(draws), float(np.mean(levels)) if levels else None)
     left_out = "" if len(scored) == len(classes) else f"over {len(scored)} of {len(classes)} classes"
-    return ClassScore(found.value, found.lo, found.hi, found.trivial, left_out)
+    return estimate(drawn, float(np.mean(levels)) if levels else None, left_out, "no class could be scored")
 
 
 def _over_all_classes(
-    truth: Floats, raw: Floats, p: Floats, answers: Floats, weights: Floats, mode: Mode, table: ScoresOfClasses
+    truth: Floats, raw: Floats, p: Floats, answers: Floats, draws: Draws, mode: Mode, table: ScoresOfClasses
 ) -> ScoresOfClasses:
     """What is not a mean over classes: accuracy of an image's whole answer, calibration of the answer in multiclass."""
     right = all_right(truth, answers)
     known = ~np.isnan(right)
     if not known.any():
-        return {"accuracy": {MACRO: ClassScore(None, reason="no known labels")} | _classes(table, "accuracy")}
-    whole = class_score(weighted_mean(right[known], weights[:, known]), constant_accuracy(truth[known]))
+        return {"accuracy": {MACRO: Estimate(None, reason="no known labels")} | _classes(table, "accuracy")}
+    whole = estimate(draws[known].mean(right[known]), constant_accuracy(truth[known]))
     scores: ScoresOfClasses = {"accuracy": {MACRO: whole} | _classes(table, "accuracy")}
     if mode == "multiclass":
         # One class is the answer for all: it alone has an F1 above 0.
@@ -209,11 +164,9 @@ def _over_all_classes(
         if levels:
             scores["f1"] = table["f1"] | {MACRO: replace(table["f1"][MACRO], trivial=max(levels) / len(levels))}
         for score, predicted in (("ece", raw), ("ece_calibrated", p)):
-            scores[score] = {
-                MACRO: class_score(weighted_ece(*top_answer(truth[known], predicted[known]), weights[:, known]))
-            }
+            scores[score] = {MACRO: estimate(weighted_ece(*top_answer(truth[known], predicted[known]), draws[known]))}
     return scores
 
 
-def _classes(table: ScoresOfClasses, score: str) -> dict[str, ClassScore]:
+def _classes(table: ScoresOfClasses, score: str) -> dict[str, Estimate]:
     return {name: found for name, found in table.get(score, {}).items() if name != MACRO}

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from scripts.metrics.bootstrap import CHUNK, Floats
+from scripts.statistics import Draws, Floats, ratio
 
 Mode = Literal["multilabel", "multiclass"]
 
 
 class Confusion(NamedTuple):
-    """Weighted counts of right and wrong answers, `[B]` each."""
+    """Counts of right and wrong answers in each draw, `[D]` each."""
 
     tp: Floats
     fp: Floats
@@ -25,22 +24,24 @@ class Confusion(NamedTuple):
 
 
 def weighted_areas(
-    labels: ArrayLike, scores: ArrayLike, weights: Floats, specificity: float = 0.9
+    labels: ArrayLike, scores: ArrayLike, draws: Draws, specificity: float = 0.9
 ) -> tuple[Floats, Floats, Floats]:
     """AUROC, average precision and sensitivity at `specificity` in each draw, from one sorting and one running sum.
+
+    Equal scores are one point of each curve, so the order of the images is of no account.
 
     Args:
         labels: `[n]` of 0 and 1.
         scores: `[n]` higher = more positive.
-        weights: `[B, n]` multiplicity of each image in each draw.
+        draws: of the n images.
         specificity: the least that is asked for.
 
     Returns:
-        `[B]` each, as `weighted_auroc`, `weighted_auprc` and `weighted_sensitivity_at`.
+        `[D]` each, as `weighted_auroc`, `weighted_auprc` and `weighted_sensitivity_at`.
     """
     truth, score = np.asarray(labels, dtype=np.float64) > 0.5, np.asarray(scores, dtype=np.float64)
     if not truth.any():
-        nothing = np.full(len(weights), np.nan)
+        nothing = np.full(len(draws), np.nan)
         return nothing, nothing, nothing
     # All three change only where a positive is found, so that is where they are summed: from the highest score on.
     found, refused = np.flatnonzero(truth), np.flatnonzero(~truth)
@@ -49,28 +50,44 @@ def weighted_areas(
     first = np.flatnonzero(np.r_[True, level[1:] != level[:-1]])  # of each group of equal positives
     above, reached = (np.searchsorted(-score[refused], -level[first], side=side) for side in ("left", "right"))
 
-    def few(draws: Floats) -> Floats:
-        gained = np.add.reduceat(draws[:, found], first, axis=1)
+    def few(weights: Floats) -> Floats:
+        gained = np.add.reduceat(weights[:, : len(found)], first, axis=1)
         tp = gained.cumsum(axis=1)
-        false = np.zeros((len(draws), len(refused) + 1))
-        np.cumsum(draws[:, refused], axis=1, out=false[:, 1:])
+        false = np.zeros((len(weights), len(refused) + 1))
+        np.cumsum(weights[:, len(found) :], axis=1, out=false[:, 1:])
         fp, positives, negatives = false[:, reached], tp[:, -1], false[:, -1]
         lost = (gained * (false[:, above] + fp) / 2).sum(axis=1)
-        area = 1 - _ratio(lost, positives * negatives)
-        precision = _ratio((gained * np.nan_to_num(_ratio(tp, tp + fp))).sum(axis=1), positives)
+        area = 1 - ratio(lost, positives * negatives)
+        precision = ratio((gained * np.nan_to_num(ratio(tp, tp + fp))).sum(axis=1), positives)
         # Weights are whole numbers and the product is not: without the slack, 0.1 of ten would be 0.9999 of one.
         allowed = fp <= (1 - specificity) * negatives[:, None] + 1e-9
-        sensitive = _ratio(np.where(allowed, tp, 0).max(axis=1), np.where(negatives > 0, positives, 0))
+        sensitive = ratio(np.where(allowed, tp, 0).max(axis=1), np.where(negatives > 0, positives, 0))
         return np.stack([area, precision, sensitive], axis=1)
 
-    # A few draws at a time: a large test set would need several copies of all of them.
-    rows = max(1, CHUNK // max(1, weights.shape[1]))
-    parts = [few(weights[i : i + rows]) for i in range(0, len(weights), rows)]
-    area, precision, sensitive = np.concatenate(parts).T
+    area, precision, sensitive = draws[np.concatenate([found, refused])].map(few).T
     return area, precision, sensitive
 
 
-def weighted_auprc(labels: ArrayLike, scores: ArrayLike, weights: Floats) -> Floats:
+def weighted_auroc(labels: ArrayLike, scores: ArrayLike, draws: Draws) -> Floats:
+    """Area under the ROC curve in each draw; tied scores count one half.
+
+    Args:
+        labels: `[n]` of 0 and 1.
+        scores: `[n]` higher = more positive.
+        draws: of the n images.
+
+    Returns:
+        `[D]`, NaN where a draw has only one class.
+    """
+    return weighted_areas(labels, scores, draws)[0]
+
+
+def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
+    """AUROC of `labels` `[n]` (0, 1) under `scores` `[n]`; NaN when only one class is there."""
+    return float(weighted_auroc(labels, scores, Draws.once(len(np.asarray(labels))))[0])
+
+
+def weighted_auprc(labels: ArrayLike, scores: ArrayLike, draws: Draws) -> Floats:
     """Average precision in each draw: precision at each distinct score, weighted by the recall it adds.
 
     Its trivial level is the prevalence, not 0.5.
@@ -78,49 +95,49 @@ def weighted_auprc(labels: ArrayLike, scores: ArrayLike, weights: Floats) -> Flo
     Args:
         labels: `[n]` of 0 and 1.
         scores: `[n]` higher = more positive.
-        weights: `[B, n]` multiplicity of each image in each draw.
+        draws: of the n images.
 
     Returns:
-        `[B]`, NaN where a draw has no positive.
+        `[D]`, NaN where a draw has no positive.
     """
-    return weighted_areas(labels, scores, weights)[1]
+    return weighted_areas(labels, scores, draws)[1]
 
 
-def weighted_sensitivity_at(labels: ArrayLike, scores: ArrayLike, weights: Floats, specificity: float = 0.9) -> Floats:
+def weighted_sensitivity_at(labels: ArrayLike, scores: ArrayLike, draws: Draws, specificity: float = 0.9) -> Floats:
     """Highest sensitivity on the ROC curve of each draw where its specificity is at least `specificity`.
 
     Returns:
-        `[B]`, NaN where a draw has only one class; a score without information gives `1 - specificity`.
+        `[D]`, NaN where a draw has only one class; a score without information gives `1 - specificity`.
     """
-    return weighted_areas(labels, scores, weights, specificity)[2]
+    return weighted_areas(labels, scores, draws, specificity)[2]
 
 
-def confusion(labels: ArrayLike, answers: ArrayLike, weights: Floats) -> Confusion:
-    """Counts of `answers` `[n]` (0, 1) against `labels` `[n]` in each draw of `weights` `[B, n]`."""
+def confusion(labels: ArrayLike, answers: ArrayLike, draws: Draws) -> Confusion:
+    """Counts of `answers` `[n]` (0, 1) against `labels` `[n]` in each draw."""
     truth, answer = np.asarray(labels, dtype=np.float64), np.asarray(answers, dtype=np.float64)
     cells = np.stack([truth * answer, (1 - truth) * answer, truth * (1 - answer), (1 - truth) * (1 - answer)], axis=1)
-    return Confusion(*(weights @ cells).T)
+    return Confusion(*draws.total(cells).T)
 
 
 def f1(counts: Confusion) -> Floats:
     """F1 in each draw; 0 when nothing positive is found, NaN where a draw has no positive to find."""
-    score = _ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
+    score = ratio(2 * counts.tp, 2 * counts.tp + counts.fp + counts.fn)
     return np.where(counts.tp + counts.fn > 0, score, np.nan)
 
 
 def sensitivity(counts: Confusion) -> Floats:
     """Share of the positives that were found, in each draw; NaN without positives."""
-    return _ratio(counts.tp, counts.tp + counts.fn)
+    return ratio(counts.tp, counts.tp + counts.fn)
 
 
 def specificity(counts: Confusion) -> Floats:
     """Share of the negatives that were left alone, in each draw; NaN without negatives."""
-    return _ratio(counts.tn, counts.tn + counts.fp)
+    return ratio(counts.tn, counts.tn + counts.fp)
 
 
 def accuracy(counts: Confusion) -> Floats:
     """Share of the images with a right answer to one finding, in each draw."""
-    return _ratio(counts.tp + counts.tn, counts.tp + counts.tn + counts.fp + counts.fn)
+    return ratio(counts.tp + counts.tn, counts.tp + counts.tn + counts.fp + counts.fn)
 
 
 def all_right(labels: ArrayLike, answers: ArrayLike) -> Floats:
@@ -159,33 +176,20 @@ def lacking(labels: ArrayLike) -> str:
     return "no positives" if not found.any() else "no negatives" if found.all() else ""
 
 
-def mean_over_classes(draws: Sequence[Floats]) -> Floats:
-    """`[B]` mean of the classes' `[B]`; a class that a draw lost is left out of that draw, NaN where all are lost."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Mean of empty slice")
-        return np.asarray(np.nanmean(np.stack(draws), axis=0), dtype=np.float64)
-
-
-def weighted_macro_auroc(table: pd.DataFrame, names: Sequence[str], weights: Floats) -> Floats:
-    """Macro AUROC over the classes present, in each draw.
+def weighted_class_auroc(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> Floats:
+    """AUROC of each class in each draw; their mean is the macro AUROC.
 
     Args:
         table: columns `logit_<name>` and `label_<name>` (1, 0, NaN = left out), as `predictions.parquet`.
         names: classes.
-        weights: `[B, n]` multiplicity of each row of the table in each draw.
+        draws: of the table's rows.
 
     Returns:
-        `[B]`; NaN where no class has both positives and negatives.
+        `[C, D]`; NaN where a draw has not both positives and negatives of a class.
     """
-    draws = []
+    found = []
     for name in names:
-        labels = table[f"label_{name}"].to_numpy(dtype=np.float64)
+        labels, logits = (table[f"{kind}_{name}"].to_numpy(dtype=np.float64) for kind in ("label", "logit"))
         known = ~np.isnan(labels)
-        if not lacking(labels):
-            logits = table[f"logit_{name}"].to_numpy(dtype=np.float64)
-            draws.append(weighted_areas(labels[known], logits[known], weights[:, known])[0])
-    return mean_over_classes(draws) if draws else np.full(len(weights), np.nan)
-
-
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
-    return np.divide(part, whole, out=np.full(np.shape(part), np.nan), where=whole > 0)
+        found.append(weighted_auroc(labels[known], logits[known], draws[known]))
+    return np.stack(found)

@@ -14,11 +14,11 @@ from ignite.metrics import Metric
 from torch import Tensor
 
 from scripts.errors import CxrError
-from scripts.metrics.bootstrap import auroc
 from scripts.metrics.calibration import predicted_probabilities
-from scripts.metrics.classification import Mode, all_right, decide, lacking, weighted_auprc
+from scripts.metrics.classification import Mode, all_right, decide, lacking, weighted_areas
 from scripts.metrics.collect import collect_values
 from scripts.metrics.ignite_metrics import EpochFeatures
+from scripts.statistics import Draws
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +75,10 @@ class ClassificationScores(EpochFeatures):
         for i, name in enumerate(self.names):
             if not reasons[name]:
                 known = ~np.isnan(labels[:, i])
-                areas[f"auroc_{name}"] = auroc(labels[known, i], p[known, i])
-                precisions.append(weighted_auprc(labels[known, i], p[known, i], np.ones((1, known.sum())))[0])
+                once = Draws.once(int(known.sum()))
+                area, precision, _ = weighted_areas(labels[known, i], p[known, i], once)
+                areas[f"auroc_{name}"] = float(area[0])
+                precisions.append(precision[0])
         scores = dict(areas)
         if areas:
             scores |= {"auroc": float(np.mean(list(areas.values()))), "auprc": float(np.mean(precisions))}

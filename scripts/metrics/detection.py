@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.metrics.bootstrap import CHUNK, Floats
+from scripts.statistics import Draws, Floats
 
 MAP_40_75 = np.linspace(0.40, 0.75, 8)  # the published chest protocols' (RSNA 2018, Object-CXR)
 MAP_50_95 = np.linspace(0.50, 0.95, 10)  # COCO's
@@ -51,7 +51,8 @@ def box_iou(a: ArrayLike, b: ArrayLike) -> Floats:
 
 def match_boxes(table: pd.DataFrame, classes: int, ious: ArrayLike, limit: int = LIMIT) -> list[Matches]:
     """Match detections to true boxes image by image and class by class, as COCO's evaluation does: the highest score
-    chooses first, and takes the free true box that it overlaps most.
+    chooses first, and takes the free true box that it overlaps most. Of equal scores the one with the largest overlap
+    is first, where COCO's goes by their order.
 
     Args:
         table: see the module.
@@ -72,67 +73,78 @@ def match_boxes(table: pd.DataFrame, classes: int, ious: ArrayLike, limit: int =
             chosen = chosen[np.argsort(-certain[chosen], kind="stable")][:limit]
             there = wanted[true_kinds == kind]
             truths[kind, row] = len(there)
-            found[kind].append((row, certain[chosen], _hits(box_iou(detected[chosen], there), thresholds)))
+            overlap = box_iou(detected[chosen], there)
+            if len(there):
+                first = np.lexsort((-overlap.max(axis=1), -certain[chosen]))
+                chosen, overlap = chosen[first], overlap[first]
+            found[kind].append((row, certain[chosen], _hits(overlap, thresholds)))
     return [_in_order(parts, truths[kind], len(thresholds)) for kind, parts in enumerate(found)]
 
 
-def weighted_average_precision(matches: Matches, weights: Floats) -> Floats:
+def weighted_average_precision(matches: Matches, draws: Draws) -> Floats:
     """Average precision of one class in each draw, interpolated at COCO's 101 recalls.
+
+    Equal scores are one operating point: a threshold takes all of them or none, as in scikit-learn's curve. COCO's own
+    evaluation takes them one by one in the order of the images, by which a constant answer scores anything between
+    nothing and a detector's level; without equal scores the two are the same.
 
     Args:
         matches: of `match_boxes`.
-        weights: `[B, n]` multiplicity of each image in each draw.
+        draws: of the n images.
 
     Returns:
-        `[B, T]`, NaN where a draw has no true box of the class.
+        `[D, T]`, NaN where a draw has no true box of the class.
     """
-    rows = max(1, CHUNK // max(1, len(matches.image)))
-    if len(weights) > rows:  # a few draws at a time: all detections of all draws would fill the memory
-        parts = [weighted_average_precision(matches, weights[i : i + rows]) for i in range(0, len(weights), rows)]
-        return np.concatenate(parts)
-    truths = weights @ matches.truths
-    drawn = weights[:, matches.image]
-    flagged = np.cumsum(drawn, axis=1)
-    result = np.full((len(weights), len(matches.hit)), np.nan)
-    known = truths > 0
-    for t, hit in enumerate(matches.hit):
-        # Between two hits precision only falls, so the envelope needs the hits alone: few columns instead of many.
-        places = np.flatnonzero(hit)
-        hits = np.cumsum(drawn[known][:, places], axis=1)
-        precision = hits / (flagged[known][:, places] + np.spacing(1))
-        envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        # A hit that raises recall past k of the 101 levels is what those k levels are read at.
-        passed = np.searchsorted(_RECALLS, hits / truths[known][:, None], side="right")
-        levels = np.diff(passed, axis=1, prepend=0)
-        result[known, t] = (envelope * levels).sum(axis=1) / len(_RECALLS)
-    return result
+    point, last = operating_points(matches.score)
+
+    def few(weights: Floats) -> Floats:
+        truths = weights @ matches.truths
+        result = np.full((len(weights), len(matches.hit)), np.nan)
+        known = truths > 0
+        drawn = weights[known][:, matches.image]
+        flagged = np.cumsum(drawn, axis=1)
+        for t, hit in enumerate(matches.hit):
+            # Between two points with hits precision only falls, so the envelope needs those alone: few columns.
+            places = np.flatnonzero(hit)
+            points, first = np.unique(point[places], return_index=True)
+            if not len(points):
+                result[known, t] = 0
+                continue
+            hits = np.cumsum(np.add.reduceat(drawn[:, places], first, axis=1), axis=1)
+            precision = hits / (flagged[:, last[points]] + np.spacing(1))
+            envelope = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+            # A point that raises recall past k of the 101 levels is what those k levels are read at.
+            passed = np.searchsorted(_RECALLS, hits / truths[known][:, None], side="right")
+            levels = np.diff(passed, axis=1, prepend=0)
+            result[known, t] = (envelope * levels).sum(axis=1) / len(_RECALLS)
+        return result
+
+    return draws.map(few, len(matches.image))
+
+
+def operating_points(score: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Of scores `[d]`, the highest first: the point `[d]` that each belongs to, and the last place of each point."""
+    last = np.flatnonzero(np.r_[score[1:] != score[:-1], True][: len(score)])
+    return np.searchsorted(last, np.arange(len(score))), last
 
 
 def weighted_map(
-    table: pd.DataFrame, names: Sequence[str], weights: Floats, ious: ArrayLike = MAP_40_75, limit: int = LIMIT
+    table: pd.DataFrame, names: Sequence[str], draws: Draws, ious: ArrayLike = MAP_40_75, limit: int = LIMIT
 ) -> Floats:
-    """Mean average precision in each draw: over the IoU thresholds, then over the classes with a true box in the draw.
+    """Mean of average precision over the IoU thresholds, of each class in each draw; their mean is the mAP.
 
     Args:
         table: see the module.
         names: of the classes.
-        weights: `[B, n]` multiplicity of each image in each draw.
+        draws: of the table's rows.
         ious: thresholds; default: the chest protocols' .40:.05:.75.
         limit: detections an image and class that count.
 
     Returns:
-        `[B]`, NaN where a draw has no true box at all.
+        `[C, D]`, NaN where a draw has no true box of the class.
     """
     matches = match_boxes(table, len(names), ious, limit)
-    return mean_over_classes([weighted_average_precision(found, weights).mean(axis=1) for found in matches])
-
-
-def mean_over_classes(values: Sequence[Floats]) -> Floats:
-    """`[B]` mean of the classes' `[B]` that are not NaN; NaN where all are."""
-    stacked = np.stack(values)
-    known = ~np.isnan(stacked)
-    total = np.where(known, stacked, 0).sum(axis=0)
-    return np.divide(total, known.sum(axis=0), out=np.full(len(total), np.nan), where=known.any(axis=0))
+    return np.stack([weighted_average_precision(found, draws).mean(axis=1) for found in matches])
 
 
 def published_images(table: pd.DataFrame) -> pd.DataFrame:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from scripts.errors import CxrError
 from scripts.metrics.collect import collect_values
-from scripts.metrics.detection import MAP_40_75, MAP_50_95, match_boxes, mean_over_classes, weighted_average_precision
+from scripts.metrics.detection import MAP_40_75, MAP_50_95, match_boxes, weighted_average_precision
 from scripts.metrics.froc import FROC_IOU, pool_classes, weighted_sensitivity
+from scripts.statistics import Draws, mean_over_classes
 
 
 class DetectionScores(Metric):
@@ -59,7 +60,7 @@ class DetectionScores(Metric):
             table = table.drop_duplicates("image_id", ignore_index=True)
         if not any(len(boxes) for boxes in table["true_boxes"]):
             raise CxrError(f"No validation image has a box of {', '.join(self.names)}: detection cannot be scored.")
-        once = np.ones((1, len(table)))
+        once = Draws.once(len(table))
         matches = match_boxes(table, len(self.names), np.concatenate([MAP_40_75, MAP_50_95]))
         precision = [weighted_average_precision(found, once) for found in matches]
         chest, coco = slice(len(MAP_40_75)), slice(len(MAP_40_75), None)

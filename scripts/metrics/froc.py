@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scripts.metrics.bootstrap import CHUNK, Floats
-from scripts.metrics.detection import Matches
+from scripts.metrics.detection import Matches, operating_points
+from scripts.statistics import Draws, Floats, ratio
 
 RATES = (0.5, 1.0, 2.0)
 FROC_IOU = 0.5
@@ -53,34 +53,32 @@ def froc_curve(matches: Matches, iou: int = 0) -> Froc:
     return Froc(false[0] / len(matches.truths), sensitivity, matches.score[last])
 
 
-def weighted_sensitivity(matches: Matches, weights: Floats, rates: Sequence[float] = RATES, iou: int = 0) -> Floats:
+def weighted_sensitivity(matches: Matches, draws: Draws, rates: Sequence[float] = RATES, iou: int = 0) -> Floats:
     """Sensitivity in each draw, at the lowest score that keeps false positives an image within each rate.
 
     Args:
         matches: of one class, or of all (`pool_classes`).
-        weights: `[B, n]` multiplicity of each image in each draw.
+        draws: of the n images.
         rates: false positives an image.
         iou: which of the thresholds that `match_boxes` was given.
 
     Returns:
-        `[B, len(rates)]`, NaN where a draw has no true box.
+        `[D, len(rates)]`, NaN where a draw has no true box.
     """
-    rows = max(1, CHUNK // max(1, len(matches.image)))
-    if len(weights) > rows:
-        parts = [weighted_sensitivity(matches, weights[i : i + rows], rates, iou) for i in range(0, len(weights), rows)]
-        return np.concatenate(parts)
-    _, hits, false = _counts(matches, iou, weights)
-    hits = np.pad(hits, ((0, 0), (1, 0)))  # nothing flagged
-    allowed = weights.sum(axis=1)[:, None] * np.asarray(rates)
-    place = np.stack([(false <= limit[:, None] + 1e-9).sum(axis=1) for limit in allowed.T], axis=1)
-    truths = (weights @ matches.truths)[:, None]
-    found = np.take_along_axis(hits, place, axis=1)
-    return np.divide(found, truths, out=np.full(found.shape, np.nan), where=truths > 0)
+
+    def few(weights: Floats) -> Floats:
+        _, hits, false = _counts(matches, iou, weights)
+        hits = np.pad(hits, ((0, 0), (1, 0)))  # nothing flagged
+        allowed = weights.sum(axis=1)[:, None] * np.asarray(rates)
+        place = np.stack([(false <= limit[:, None] + 1e-9).sum(axis=1) for limit in allowed.T], axis=1)
+        return ratio(np.take_along_axis(hits, place, axis=1), (weights @ matches.truths)[:, None])
+
+    return draws.map(few, len(matches.image))
 
 
 def _counts(matches: Matches, iou: int, weights: Floats) -> tuple[np.ndarray, Floats, Floats]:
-    """Last detection of each distinct score, hits `[B, p]` and false positives `[B, p]` at or above it."""
-    last = np.flatnonzero(np.r_[matches.score[1:] != matches.score[:-1], True][: len(matches.score)])
+    """Last detection of each distinct score, hits `[b, p]` and false positives `[b, p]` at or above it."""
+    last = operating_points(matches.score)[1]
     drawn = weights[:, matches.image]
     hit = matches.hit[iou]
     return last, np.cumsum(drawn * hit, axis=1)[:, last], np.cumsum(drawn * ~hit, axis=1)[:, last]

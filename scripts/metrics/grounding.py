@@ -5,16 +5,15 @@ beside what needs no look at the image.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.metrics.bootstrap import Groups, weighted_mean
-from scripts.metrics.class_scores import MACRO, ClassScore, bootstrap_weights, class_score
-from scripts.metrics.classification import mean_over_classes
+from scripts.metrics.class_scores import MACRO
+from scripts.statistics import Draws, Estimate, Floats, Groups, estimate
 
 
 class Pointing(NamedTuple):
@@ -39,10 +38,10 @@ class GroundingScore:
     """
 
     pairs: int
-    hit: ClassScore
-    centre: ClassScore
-    over_centre: ClassScore
-    contrast: ClassScore
+    hit: Estimate
+    centre: Estimate
+    over_centre: Estimate
+    contrast: Estimate
 
 
 def point(heat: NDArray[np.floating], boxes: ArrayLike) -> Pointing:
@@ -100,24 +99,23 @@ def grounding_scores(table: pd.DataFrame, patients: Groups, resamples: int = 100
         patients: `[n]` of each row.
         resamples: of the bootstrap.
     """
-    weights = bootstrap_weights(patients, resamples)
+    draws = Draws.of(patients, resamples)
     values = {key: table[key].to_numpy(dtype=np.float64) for key in ("hit", "centre", "contrast")}
     values["over_centre"] = values["hit"] - values["centre"]
-    area, draws, found = {}, {}, {}
+    area, drawn, found = {}, {}, {}
     for name in dict.fromkeys(table["finding"]):
         place = np.flatnonzero(table["finding"] == name)
         area[name] = float(table["area"].to_numpy()[place].mean())
-        draws[name] = {key: weighted_mean(value[place], weights[:, place]) for key, value in values.items()}
-        found[name] = _score(len(place), draws[name], area[name])
+        drawn[name] = {key: draws[place].mean(value[place])[None] for key, value in values.items()}
+        found[name] = _score(len(place), drawn[name], area[name])
     several = [name for name, score in found.items() if score.hit.lo is not None] or list(found)
-    mean = {key: mean_over_classes([draws[name][key] for name in several]) for key in values}
+    mean = {key: np.concatenate([drawn[name][key] for name in several]) for key in values}
     left_out = "" if len(several) == len(found) else f"over {len(several)} of {len(found)} findings"
     pairs = sum(found[name].pairs for name in several)
     level = float(np.mean([area[name] for name in several]))
     return {MACRO: _score(pairs, mean, level, left_out)} | found
 
 
-def _score(pairs: int, draws: dict[str, NDArray[np.float64]], area: float, left_out: str = "") -> GroundingScore:
+def _score(pairs: int, drawn: dict[str, Floats], area: float, left_out: str = "") -> GroundingScore:
     trivial = {"hit": area, "over_centre": 0.0, "contrast": 0.0}
-    scores = {key: replace(class_score(draws[key], trivial.get(key)), reason=left_out) for key in draws}
-    return GroundingScore(pairs, **scores)
+    return GroundingScore(pairs, **{key: estimate(drawn[key], trivial.get(key), left_out) for key in drawn})

@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from scripts.errors import CxrError
-from scripts.metrics.bootstrap import Floats, Groups, patient_weights, percentile_interval, weighted_mean
-from scripts.metrics.classification import mean_over_classes
-from scripts.metrics.nearest import NOBODY, Index, Places, nearest
-from scripts.metrics.retrieval import chance_of_hit, median_score
+from scripts.metrics.nearest import NOBODY, Index, Neighbours, nearest
+from scripts.metrics.retrieval import chance_of_hit, median_score, ranked_entry
+from scripts.metrics.ties import chance_of_any, expected_hits, first_rank
+from scripts.statistics import Draws, Floats, Groups, estimate
 
 DEPTH = 1000  # of the lists; a first hit behind them counts as infinitely far, which leaves most medians as they are
 
@@ -23,6 +23,7 @@ class _Queries(NamedTuple):
 
     place: NDArray[np.int64]  # [q] of the image
     hits: NDArray[np.bool_]  # [q, depth]
+    similarity: NDArray[np.float32]  # [q, depth]
     relevant: NDArray[np.int64]  # [q] images of other patients with the finding
     candidates: NDArray[np.int64]  # [q] images of other patients about which it is known
 
@@ -41,6 +42,9 @@ def label_retrieval(
 ) -> dict[str, Any]:
     """Rank the other patients' items for each image with a finding; a hit has the same finding.
 
+    Where items are equally similar, each score is its mean over their orders (within the list of the 1,000 most similar
+    ones), so the order of the images is of no account.
+
     Each finding is scored by itself, among the items about which it is known, and then the findings are averaged: in a
     set where most images share a frequent finding, one pooled score would be that finding's prevalence.
 
@@ -53,13 +57,13 @@ def label_retrieval(
         ks: cut-offs; those above the number of candidates are left out.
         index: see `nearest`.
         resamples: draws of patients (as queries) for the 95 % intervals.
-        seed: of ties and draws.
+        seed: of the draws, and of equals that the lists' end cuts through.
 
     Returns:
-        {"queries", "p_at_k", "r_at_k", "median_rank": {"value", "chance", "lo", "hi"}, "findings": {name: {"queries",
-        "p_at_k", …} or {"reason"}}}: share of hits among the first k; share of queries with a hit among them; rank of
-        the first hit, over the queries of all findings. Chance is exact. Without a finding that two patients share,
-        {"reason", "findings"} alone.
+        {"queries", "p_at_k", "r_at_k", "median_rank": {"value", "chance", "lo", "hi" or "reason"}, "findings": {name:
+        {"queries", "p_at_k", …} or {"reason"}}}: share of hits among the first k; share of queries with a hit among
+        them; rank of the first hit, over the queries of all findings. Chance is exact. Without a finding that two
+        patients share, {"reason", "findings"} alone.
     """
     truth = np.asarray(labels, dtype=np.float64)
     truth = np.where(truth == -1, np.nan, truth)
@@ -69,7 +73,7 @@ def label_retrieval(
             f"{len(patients)} patients: they must pair up."
         )
     codes = np.unique(np.asarray(patients).astype(str), return_inverse=True)[1]
-    lists: dict[bytes, Places] = {}  # findings that are known of the same images share their lists
+    lists: dict[bytes, Neighbours] = {}  # findings that are known of the same images share their lists
     found: dict[str, _Queries] = {}
     result: dict[str, Any] = {"findings": {}}
     for i, name in enumerate(names):
@@ -87,47 +91,60 @@ def label_retrieval(
     if not found:
         return result | {"queries": 0, "reason": "no finding that two patients have"}
     cutoffs = [k for k in ks if k <= min(one.candidates.min() for one in found.values())]
-    weights = patient_weights(codes, resamples, seed)
+    draws = Draws.of(codes, resamples, seed)
     for name, one in found.items():
-        result["findings"][name] = {"queries": len(one.place)} | _scores([one], cutoffs, weights)
+        result["findings"][name] = {"queries": len(one.place)} | _scores([one], cutoffs, draws)
     result["queries"] = sum(len(one.place) for one in found.values())
-    return result | _scores(list(found.values()), cutoffs, weights)
+    return result | _scores(list(found.values()), cutoffs, draws)
 
 
-def _queries(positive: NDArray[np.bool_], codes: NDArray[Any], lists: Places, known: NDArray[np.int64]) -> _Queries:
+def _queries(positive: NDArray[np.bool_], codes: NDArray[Any], lists: Neighbours, known: NDArray[np.int64]) -> _Queries:
     rows = np.flatnonzero(positive)
     own = np.bincount(codes)[codes[rows]]
     own_positive = np.bincount(codes, weights=positive)[codes[rows]].astype(np.int64)
-    hits = positive[lists[rows]] & (lists[rows] != NOBODY)
-    return _Queries(known[rows], hits, positive.sum() - own_positive, len(codes) - own)
+    places = lists.places[rows]
+    hits = positive[places] & (places != NOBODY)
+    return _Queries(known[rows], hits, lists.similarity[rows], positive.sum() - own_positive, len(codes) - own)
 
 
-def _scores(findings: list[_Queries], ks: list[int], weights: Floats) -> dict[str, dict[str, float]]:
+def _scores(findings: list[_Queries], ks: list[int], draws: Draws) -> dict[str, dict[str, Any]]:
     """Means over the findings of each one's mean over its queries; the median is that of all queries together."""
     depth = max(one.hits.shape[1] for one in findings)
     found = [_chance(one, depth) for one in findings]
     scores = {}
     for k in ks:
-        precision = [one.hits[:, :k].mean(axis=1) for one in findings]
+        around = [_around(one, one.similarity[:, k - 1]) for one in findings]
+        precision = [expected_hits(*counts, k) / k for counts in around]
         share = [float((one.relevant / one.candidates).mean()) for one in findings]
-        scores[f"p_at_{k}"] = _macro(findings, precision, share, weights)
-        reached = [np.asarray(one.hits[:, :k].any(axis=1)) for one in findings]
-        scores[f"r_at_{k}"] = _macro(findings, reached, [float(curve[k - 1]) for curve in found], weights)
-    rank = np.concatenate([np.where(q.hits.any(axis=1), q.hits.argmax(axis=1) + 1.0, np.inf) for q in findings])
+        scores[f"p_at_{k}"] = _macro(findings, precision, share, draws)
+        reached = [chance_of_any(*counts, k) for counts in around]
+        scores[f"r_at_{k}"] = _macro(findings, reached, [float(curve[k - 1]) for curve in found], draws)
+    rank = np.concatenate([_first_rank(one) for one in findings])
     together = np.average(found, axis=0, weights=[len(one.place) for one in findings])
-    median = median_score(rank, together, weights[:, np.concatenate([one.place for one in findings])])
-    if all(np.isfinite(value) for value in median.values()):
+    median = median_score(rank, together, draws[np.concatenate([one.place for one in findings])])
+    if all(np.isfinite(median[key]) for key in ("value", "lo", "hi") if key in median):
         scores["median_rank"] = median
     return scores
 
 
+def _around(queries: _Queries, level: NDArray[np.float32]) -> list[NDArray[Any]]:
+    """Of each query, items above a level `[q]`, hits among them, items at it, hits among these."""
+    above, tied = queries.similarity > level[:, None], queries.similarity == level[:, None]
+    return [part.sum(axis=1) for part in (above, above & queries.hits, tied, tied & queries.hits)]
+
+
+def _first_rank(queries: _Queries) -> Floats:
+    """`[q]`, infinite where the list has no hit."""
+    best = np.where(queries.hits, queries.similarity, -np.inf).max(axis=1)
+    above, _, tied, tied_hits = _around(queries, best)
+    return np.where(queries.hits.any(axis=1), first_rank(above, tied, np.maximum(tied_hits, 1))[0], np.inf)
+
+
 def _macro(
-    findings: list[_Queries], values: list[NDArray[Any]], chance: Sequence[float], weights: Floats
-) -> dict[str, float]:
-    draws = [weighted_mean(value, weights[:, one.place]) for value, one in zip(values, findings, strict=True)]
-    interval = percentile_interval(mean_over_classes(draws))
-    value = float(np.mean([value.mean() for value in values]))
-    return {"value": value, "chance": float(np.mean(chance)), **interval._asdict()}
+    findings: list[_Queries], values: list[NDArray[Any]], chance: Sequence[float], draws: Draws
+) -> dict[str, Any]:
+    drawn = [draws[one.place].mean(value) for value, one in zip(values, findings, strict=True)]
+    return ranked_entry(estimate(drawn, float(np.mean(chance))))
 
 
 def _chance(queries: _Queries, depth: int) -> Floats:

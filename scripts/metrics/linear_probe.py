@@ -16,15 +16,8 @@ from sklearn.preprocessing import StandardScaler
 
 from scripts.data.label_policy import Policies, resolve_labels
 from scripts.errors import CxrError
-from scripts.metrics.bootstrap import (
-    Difference,
-    Groups,
-    auroc,
-    paired_difference,
-    patient_weights,
-    percentile_interval,
-    weighted_auroc,
-)
+from scripts.metrics.classification import lacking, weighted_auroc
+from scripts.statistics import Difference, Draws, Estimate, Groups, estimate, estimate_difference
 
 Array = NDArray[Any]
 Parts = list[tuple[Array, Array]]  # pairs of boolean masks [n]: fit on the first, score the second
@@ -130,13 +123,10 @@ def compare_probes(a: ProbeResult, b: ProbeResult, *, resamples: int = 1000, see
     if not both:
         raise CxrError("The two probes have no scored class in common.")
     scored = ~np.isnan(a.scores[:, both]).all(axis=1)
-    everyone = np.ones((1, int(scored.sum())))
-    weights = np.vstack([everyone, patient_weights(a.groups[scored], resamples, seed)])
-    macro_a, macro_b = (
-        _mean_over_classes([_draws(side.labels[scored, i], side.scores[scored, i], weights) for i in both])
-        for side in (a, b)
+    draws = Draws.of(a.groups[scored], resamples, seed)
+    return estimate_difference(
+        *([_auroc(side.labels[scored, i], side.scores[scored, i], draws) for i in both] for side in (a, b))
     )
-    return paired_difference(float(macro_b[0] - macro_a[0]), macro_a[1:], macro_b[1:])
 
 
 def _probe(
@@ -161,28 +151,23 @@ def _probe(
             )
     scores, reasons = _fit(x, y, parts, c)
     tested = np.any([test for _, test in parts], axis=0)
-    weights = patient_weights(groups[tested], resamples, seed)
-    rows, draws = [], []
-    for i, name in enumerate(names):
-        row, drawn = _row(name, y[tested, i], scores[tested, i], reasons[i], weights)
-        rows.append(row)
-        if drawn is not None:
-            draws.append(drawn)
-    return ProbeResult(tuple(rows), _macro(rows, draws, int(tested.sum())), scores, y, groups)
+    draws = Draws.of(groups[tested], resamples, seed)
+    rows, macro = probe_rows(y[tested], scores[tested], names, draws, reasons, " in the test part")
+    return ProbeResult(rows, macro, scores, y, groups)
 
 
 def _fit(x: Array, y: Array, parts: Parts, c: float) -> tuple[Array, list[str]]:
     scores = np.full(y.shape, np.nan)
-    reasons = [_lacking(column) for column in y.T]
+    reasons = [lacking(column) for column in y.T]
     for number, (train, test) in enumerate(parts):
         scaler = StandardScaler().fit(x[train])
         fit_x, test_x = scaler.transform(x[train]), scaler.transform(x[test])
         for i in range(y.shape[1]):
             known = ~np.isnan(y[train, i])
-            lacking = _lacking(y[train, i])
-            if reasons[i] or lacking:
+            missing = lacking(y[train, i])
+            if reasons[i] or missing:
                 where = f"the training part of fold {number + 1}" if len(parts) > 1 else "the training part"
-                reasons[i] = reasons[i] or f"{lacking} in {where}"
+                reasons[i] = reasons[i] or f"{missing} in {where}"
                 continue
             with warnings.catch_warnings():
                 # A probe at the iteration limit is a score like another; its ranks no longer move.
@@ -193,45 +178,45 @@ def _fit(x: Array, y: Array, parts: Parts, c: float) -> tuple[Array, list[str]]:
     return scores, reasons
 
 
-def _row(name: str, labels: Array, scores: Array, reason: str, weights: Array) -> tuple[ProbeRow, Array | None]:
-    known = ~np.isnan(labels)
-    n, positives = int(known.sum()), int((labels[known] == 1).sum())
-    if not reason and _lacking(labels):
-        reason = f"{_lacking(labels)} in the test part"
-    if reason:
-        return ProbeRow(name, None, None, None, positives, n, reason), None
-    draws = _draws(labels, scores, weights)
-    return ProbeRow(name, auroc(labels[known], scores[known]), *percentile_interval(draws), positives, n), draws
+def probe_rows(
+    labels: Array,
+    scores: Array,
+    names: Sequence[str],
+    draws: Draws,
+    reasons: Sequence[str] | None = None,
+    where: str = "",
+) -> tuple[tuple[ProbeRow, ...], ProbeRow]:
+    """AUROC of each class, and their mean.
 
-
-def _lacking(labels: Array) -> str:
-    """What labels `[n]` of 1, 0 and NaN lack to be learnt from or scored; empty = nothing."""
-    found = set(labels[~np.isnan(labels)].tolist())
-    return (
-        "no known labels" if not found else "no positives" if 1 not in found else "" if 0 in found else "no negatives"
-    )
-
-
-def _draws(labels: Array, scores: Array, weights: Array) -> Array:
-    known = ~np.isnan(labels)
-    return weighted_auroc(labels[known], scores[known], weights[:, known])
-
-
-def _mean_over_classes(draws: list[Array]) -> Array:
-    """`[B]` macro average; a class that a draw lost is left out of it, as an absent one is of the score itself."""
-    table = np.stack(draws)
-    present = ~np.isnan(table)
-    count = present.sum(axis=0)
-    return np.divide(
-        np.where(present, table, 0).sum(axis=0), count, out=np.full(table.shape[1], np.nan), where=count > 0
-    )
-
-
-def _macro(rows: list[ProbeRow], draws: list[Array], n: int) -> ProbeRow:
-    scored = [row.auroc for row in rows if row.auroc is not None]
+    Args:
+        labels: `[n, c]` of 1, 0 and NaN (left out).
+        scores: `[n, c]` higher = more positive.
+        names: `[c]`.
+        draws: of the n images.
+        reasons: `[c]` why a class is not to be scored; "" where it is.
+        where: stands behind what the labels lack.
+    """
+    rows, drawn = [], []
+    for i, name in enumerate(names):
+        missing = lacking(labels[:, i])
+        reason = (reasons[i] if reasons else "") or (missing and f"{missing}{where}")
+        known = ~np.isnan(labels[:, i])
+        counts = int((labels[known, i] == 1).sum()), int(known.sum())
+        if reason:
+            rows.append(ProbeRow(name, None, None, None, *counts, reason))
+            continue
+        drawn.append(_auroc(labels[:, i], scores[:, i], draws))
+        rows.append(_row(name, estimate(drawn[-1]), *counts))
+    left_out = "" if len(drawn) == len(rows) else f"over {len(drawn)} of {len(rows)} classes"
     positives = sum(row.positives for row in rows if row.auroc is not None)
-    if not scored:
-        return ProbeRow("macro", None, None, None, positives, n, "no class could be scored")
-    left_out = "" if len(scored) == len(rows) else f"over {len(scored)} of {len(rows)} classes"
-    interval = percentile_interval(_mean_over_classes(draws))
-    return ProbeRow("macro", float(np.mean(scored)), *interval, positives, n, left_out)
+    mean = estimate(drawn, reason=left_out, unscored="no class could be scored")
+    return tuple(rows), _row("macro", mean, positives, len(labels))
+
+
+def _row(name: str, found: Estimate, positives: int, n: int) -> ProbeRow:
+    return ProbeRow(name, found.value, found.lo, found.hi, positives, n, found.reason)
+
+
+def _auroc(labels: Array, scores: Array, draws: Draws) -> Array:
+    known = ~np.isnan(labels)
+    return weighted_auroc(labels[known], scores[known], draws[known])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,6 +19,18 @@ CHUNK = 1024  # queries ranked at once, so that memory grows with n and not with
 NOBODY = -1
 
 
+class Neighbours(NamedTuple):
+    """The most similar items of each query, the most similar first.
+
+    Attributes:
+        places: `[q, k]` rows of the gallery; -1 where a query has fewer left.
+        similarity: `[q, k]` cosines; -inf there.
+    """
+
+    places: Places
+    similarity: NDArray[np.float32]
+
+
 def nearest(
     query: Tensor,
     gallery: Tensor,
@@ -28,10 +40,10 @@ def nearest(
     gallery_groups: ArrayLike | None = None,
     index: Index = "exact",
     seed: int = 0,
-) -> Places:
-    """The k most similar rows of `gallery` for each query, the most similar first.
+) -> Neighbours:
+    """The k most similar rows of `gallery` for each query.
 
-    Equal ones stand in random order (by `seed`), so a collapsed model finds what chance does and not more.
+    Equal ones stand in random order (by `seed`), so that where k cuts through them those that are left are a sample.
 
     Args:
         query: `[q, d]`, of any length each.
@@ -41,9 +53,6 @@ def nearest(
         index: `exact` compares with all by a matrix product; `faiss` searches its flat inner-product index, which gives
             the same and needs the package faiss-cpu or faiss-gpu.
         seed: of the order of equals.
-
-    Returns:
-        `[q, k]` rows of the gallery; -1 where a query has fewer left.
 
     Raises:
         CxrError: there is no such index, or faiss is not installed.
@@ -59,23 +68,25 @@ def nearest(
         codes = np.unique(both, return_inverse=True)[1]
         own = codes[: len(a)], codes[len(a) :][order]
     k = min(k, len(b))
-    found = _exact(a, b, k, own) if index == "exact" else _faiss(a, b, k, own)
-    return np.where(found == NOBODY, NOBODY, order[found])
+    found, similarity = _exact(a, b, k, own) if index == "exact" else _faiss(a, b, k, own)
+    nobody = found == NOBODY
+    return Neighbours(np.where(nobody, NOBODY, order[found]), np.where(nobody, -np.inf, similarity))
 
 
-def _exact(query: Tensor, gallery: Tensor, k: int, own: tuple[Places, Places] | None) -> Places:
-    parts = []
+def _exact(query: Tensor, gallery: Tensor, k: int, own: tuple[Places, Places] | None) -> Neighbours:
+    places, values = [], []
     for start in range(0, len(query), CHUNK):
         similarity = query[start : start + CHUNK] @ gallery.T
         if own is not None:
             same = own[0][start : start + CHUNK, None] == own[1]
             similarity.masked_fill_(torch.from_numpy(same), -torch.inf)
         best = similarity.topk(k, dim=1)
-        parts.append(best.indices.masked_fill(best.values == -torch.inf, NOBODY).numpy())
-    return np.concatenate(parts)
+        places.append(best.indices.masked_fill(best.values == -torch.inf, NOBODY).numpy())
+        values.append(best.values.numpy())
+    return Neighbours(np.concatenate(places), np.concatenate(values))
 
 
-def _faiss(query: Tensor, gallery: Tensor, k: int, own: tuple[Places, Places] | None) -> Places:
+def _faiss(query: Tensor, gallery: Tensor, k: int, own: tuple[Places, Places] | None) -> Neighbours:
     # Its loader tells of each set of instructions that it has no build for.
     logging.getLogger("faiss.loader").setLevel(logging.WARNING)
     try:
@@ -87,10 +98,12 @@ def _faiss(query: Tensor, gallery: Tensor, k: int, own: tuple[Places, Places] | 
     flat = faiss.IndexFlatIP(gallery.shape[1])
     flat.add(np.ascontiguousarray(gallery.numpy()))
     largest = 0 if own is None else int(np.bincount(own[1]).max())
-    found = flat.search(np.ascontiguousarray(query.numpy()), min(k + largest, len(gallery)))[1].astype(np.int64)
+    similarity, places = flat.search(np.ascontiguousarray(query.numpy()), min(k + largest, len(gallery)))
+    found = places.astype(np.int64)
     if own is None:
-        return found
+        return Neighbours(found, similarity)
     # Own ones behind the others, whose order stays.
     same = own[0][:, None] == own[1][found]
-    kept = np.take_along_axis(np.where(same, NOBODY, found), np.argsort(same, axis=1, kind="stable"), axis=1)
-    return kept[:, :k]
+    order = np.argsort(same, axis=1, kind="stable")[:, :k]
+    kept = np.take_along_axis(np.where(same, NOBODY, found), order, axis=1)
+    return Neighbours(kept, np.take_along_axis(similarity, order, axis=1))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import lgamma
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from scripts.errors import CxrError
-from scripts.metrics.bootstrap import Floats, Groups, patient_weights, percentile_interval, weighted_mean
+from scripts.metrics.ties import chance_of_any, expected_hits, first_rank, log_choose
+from scripts.statistics import Draws, Estimate, Floats, Groups, estimate
 
 CHUNK = 1024  # queries ranked at once, so that memory grows with n and not with n squared
 
@@ -31,8 +31,8 @@ def retrieval(
 ) -> dict[str, Any]:
     """Rank all reports for each image, and all images for each report, by cosine similarity.
 
-    Several images may share one report: every pair with the same text is a hit. Ties are broken at random (by `seed`),
-    so a collapsed model scores chance and not more.
+    Several images may share one report: every pair with the same text is a hit. Where items are equally similar, each
+    score is its mean over their orders, so a collapsed model scores chance and the order of the images does not count.
 
     Args:
         image: `[n, d]` projections of the images.
@@ -42,10 +42,11 @@ def retrieval(
             None = none.
         ks: cut-offs; those above n are left out.
         resamples: bootstrap draws.
-        seed: of ties and draws.
+        seed: of the draws.
 
     Returns:
-        {"n", "texts", "image_to_report": {score: {"value", "chance", "lo", "hi"}}, "report_to_image": {…}}. Scores:
+        {"n", "texts", "image_to_report": {score: {"value", "chance", "lo", "hi"}}, "report_to_image": {…}}; without an
+        interval "reason" in its place. Scores:
         `p_at_k` share of hits among the first k, `r_at_k` share of queries with a hit among the first k, `mrr`,
         `median_rank` of the first hit. `chance` is the exact expectation under a random ranking.
     """
@@ -56,14 +57,14 @@ def retrieval(
     if len(image) < 2:
         raise CxrError(f"Retrieval needs at least 2 image-report pairs, got {len(image)}.")
     key, names = pd.factorize(pd.Series(list(text_keys), dtype=object))  # an array of str is as wide as its longest
-    weights = None if groups is None else patient_weights(groups, resamples, seed)
+    draws = None if groups is None else Draws.of(groups, resamples, seed)
     cutoffs = [k for k in ks if k <= len(image)]
     a, b = (normalize(side.detach().float(), dim=1).cpu() for side in (image, text))
     return {
         "n": len(image),
         "texts": len(names),
-        "image_to_report": _direction(a, b, key, cutoffs, weights, seed),
-        "report_to_image": _direction(b, a, key, cutoffs, weights, seed),
+        "image_to_report": _direction(a, b, key, cutoffs, draws),
+        "report_to_image": _direction(b, a, key, cutoffs, draws),
     }
 
 
@@ -77,70 +78,94 @@ def flatten_retrieval(result: dict[str, Any]) -> dict[str, float]:
 
 
 def _direction(
-    query: Tensor, gallery: Tensor, key: NDArray[Any], ks: list[int], weights: Floats | None, seed: int
-) -> dict[str, dict[str, float]]:
-    shuffled = np.random.default_rng(seed).permutation(len(gallery))
-    hits_at: dict[int, list[NDArray[Any]]] = {k: [] for k in ks}
-    first: list[NDArray[Any]] = []
+    query: Tensor, gallery: Tensor, key: NDArray[Any], ks: list[int], draws: Draws | None
+) -> dict[str, dict[str, Any]]:
+    parts = []
     for start in range(0, len(query), CHUNK):
-        similarity = query[start : start + CHUNK] @ gallery[torch.from_numpy(shuffled)].T
-        hit = torch.from_numpy(key[shuffled] == key[start : start + CHUNK, None])
-        first.append(_first_hit(similarity, hit).numpy())
-        best = hit.gather(1, similarity.topk(max(ks, default=1), dim=1).indices).numpy()
-        for k in ks:
-            hits_at[k].append(best[:, :k].sum(axis=1))
-    rank = np.concatenate(first)
-    hits = {k: np.concatenate(parts) for k, parts in hits_at.items()}
-    found = chance_of_hit(np.bincount(key)[key], len(gallery))
-    exactly = np.diff(found, prepend=0.0)
+        similarity = query[start : start + CHUNK] @ gallery.T
+        parts.append(_ranked(similarity, torch.from_numpy(key == key[start : start + CHUNK, None]), ks))
+    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    chance = chance_of_hit(np.bincount(key)[key], len(gallery))
+    exactly = np.diff(chance, prepend=0.0)
 
-    scores: dict[str, dict[str, float]] = {}
+    scores: dict[str, dict[str, Any]] = {}
     for k in ks:
-        scores[f"p_at_{k}"] = mean_score(hits[k] / k, float((np.bincount(key)[key] / len(gallery)).mean()), weights)
-        scores[f"r_at_{k}"] = mean_score(hits[k] > 0, float(found[k - 1]), weights)
-    scores["mrr"] = mean_score(1 / rank, float((exactly / np.arange(1, len(found) + 1)).sum()), weights)
-    scores["median_rank"] = median_score(rank, found, weights)
+        share = float((np.bincount(key)[key] / len(gallery)).mean())
+        scores[f"p_at_{k}"] = mean_score(found[f"p_at_{k}"], share, draws)
+        scores[f"r_at_{k}"] = mean_score(found[f"r_at_{k}"], float(chance[k - 1]), draws)
+    scores["mrr"] = mean_score(found["mrr"], float((exactly / np.arange(1, len(chance) + 1)).sum()), draws)
+    scores["median_rank"] = median_score(found["rank"], chance, draws)
     return scores
 
 
-def _first_hit(similarity: Tensor, hit: Tensor) -> Tensor:
-    """`[q]` rank, from 1, of the most similar hit of `[q, n]`; of equals the one that stands first comes first.
-
-    Counting what is more similar costs one pass, where sorting all n for each query took minutes an epoch.
+def _ranked(similarity: Tensor, hit: Tensor, ks: list[int]) -> dict[str, Floats]:
+    """Scores `[q]` of each query, from `[q, n]`. Counting what is more similar costs a pass, where sorting all n for
+    each query took minutes an epoch.
     """
-    best = similarity.masked_fill(~hit, -torch.inf).amax(dim=1, keepdim=True)
-    equal = similarity == best
-    place = torch.arange(similarity.shape[1])
-    first = torch.where(equal & hit, place, similarity.shape[1]).amin(dim=1, keepdim=True)
-    return 1 + (similarity > best).sum(dim=1) + (equal & (place < first)).sum(dim=1)
+    found: dict[str, Floats] = {}
+    above, _, tied, tied_hits = _around(similarity, hit, similarity.masked_fill(~hit, -torch.inf).amax(dim=1))
+    found["rank"], found["mrr"] = first_rank(above, tied, tied_hits)
+    top = similarity.topk(min(max(ks, default=1) + 1, similarity.shape[1]), dim=1)
+    best = hit.gather(1, top.indices).numpy()
+    for k in ks:
+        hits = best[:, :k].sum(axis=1).astype(np.float64)
+        reached = (hits > 0).astype(np.float64)
+        if k < similarity.shape[1]:
+            # Only here does the order of equals decide which of them are among the first k.
+            split = torch.nonzero(top.values[:, k] == top.values[:, k - 1])[:, 0].numpy()
+            if len(split):
+                around = _around(similarity[split], hit[split], top.values[split, k - 1])
+                hits[split], reached[split] = expected_hits(*around, k), chance_of_any(*around, k)
+        found |= {f"p_at_{k}": hits / k, f"r_at_{k}": reached}
+    return found
 
 
-def mean_score(values: NDArray[Any], chance: float, weights: Floats | None) -> dict[str, float]:
-    """Mean over the queries, beside its chance level; with an interval where there are `weights` `[B, q]`."""
-    entry = {"value": float(values.mean()), "chance": chance}
-    return entry if weights is None else entry | percentile_interval(weighted_mean(values, weights))._asdict()
+def _around(similarity: Tensor, hit: Tensor, level: Tensor) -> list[NDArray[Any]]:
+    """Of each query, items above a level `[q]`, hits among them, items at it, hits among these."""
+    above, tied = similarity > level[:, None], similarity == level[:, None]
+    return [part.sum(dim=1).numpy() for part in (above, above & hit, tied, tied & hit)]
 
 
-def median_score(rank: NDArray[Any], found: Floats, weights: Floats | None) -> dict[str, float]:
+def mean_score(values: NDArray[Any], chance: float, draws: Draws | None) -> dict[str, Any]:
+    """Mean over the queries, beside its chance level; with an interval where there are `draws` of them."""
+    if draws is None:
+        return {"value": float(values.mean()), "chance": chance}
+    return ranked_entry(estimate(draws.mean(values), chance))
+
+
+def median_score(rank: NDArray[Any], found: Floats, draws: Draws | None) -> dict[str, Any]:
     """Median rank of the first hit, likewise; chance is the first rank by which half of the queries have theirs.
 
     Args:
         rank: `[q]`.
         found: `[n]` of `chance_of_hit`.
-        weights: `[B, q]`.
+        draws: of the q queries.
     """
-    entry = {"value": float(np.median(rank)), "chance": float(np.searchsorted(found, 0.5 - 1e-12) + 1)}
-    return entry if weights is None else entry | percentile_interval(weighted_median(rank, weights))._asdict()
+    chance = float(np.searchsorted(found, 0.5 - 1e-12) + 1)
+    if draws is None:
+        return {"value": float(np.median(rank)), "chance": chance}
+    return ranked_entry(estimate(weighted_median(rank, draws), chance))
 
 
-def weighted_median(values: NDArray[Any], weights: Floats) -> Floats:
-    """`[B]` median of `values` `[n]` in each draw of `weights` `[B, n]`; NaN where a draw has no weight."""
+def ranked_entry(found: Estimate) -> dict[str, Any]:
+    """For `evaluation.json`: `value` and `chance`, with `lo` and `hi` or the `reason` for having none."""
+    entry = {"value": found.value, "chance": found.trivial}
+    return entry | ({"reason": found.reason} if found.lo is None else {"lo": found.lo, "hi": found.hi})
+
+
+def weighted_median(values: NDArray[Any], draws: Draws) -> Floats:
+    """`[D]` median of `values` `[n]` in each draw; NaN where a draw has none of them."""
     order = np.argsort(values, kind="stable")
-    ordered, total = np.asarray(values, dtype=np.float64)[order], np.cumsum(weights[:, order], axis=1)
-    half = total[:, -1:] / 2
-    # The mean of the two middle ones, which are one where the count is odd.
-    low, high = (np.minimum(side.sum(axis=1), len(ordered) - 1) for side in (total < half, total <= half))
-    return np.where(half[:, 0] > 0, (ordered[low] + ordered[high]) / 2, np.nan)
+    ordered = np.asarray(values, dtype=np.float64)[order]
+
+    def few(weights: Floats) -> Floats:
+        total = np.cumsum(weights, axis=1)
+        half = total[:, -1:] / 2
+        # The mean of the two middle ones, which are one where the count is odd.
+        low, high = (np.minimum(side.sum(axis=1), len(ordered) - 1) for side in (total < half, total <= half))
+        return np.where(half[:, 0] > 0, (ordered[low] + ordered[high]) / 2, np.nan)
+
+    return draws[order].map(few)
 
 
 def chance_of_hit(relevant: NDArray[Any], n: int) -> Floats:
@@ -148,11 +173,9 @@ def chance_of_hit(relevant: NDArray[Any], n: int) -> Floats:
 
     A query with r relevant items misses the first k with probability C(n - r, k) / C(n, k).
     """
-    log_factorial = np.array([lgamma(i + 1) for i in range(n + 1)])
     k = np.arange(1, n + 1)
     found = np.zeros(n)
     for r, count in zip(*np.unique(relevant, return_counts=True), strict=True):
-        rest = np.clip(n - r - k, 0, None)
-        miss = np.exp(log_factorial[n - r] - log_factorial[rest] + log_factorial[n - k] - log_factorial[n])
+        miss = np.exp(log_choose(n - r, np.minimum(k, n - r)) - log_choose(n, k))
         found += count * (1 - np.where(k > n - r, 0.0, miss))
     return found / len(relevant)

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from scripts.errors import CxrError
+from scripts.statistics import Draws, Floats, ratio
 
-Floats = NDArray[np.float64]
 DICE = ("dice_positives", "dice_per_image", "dice_all_empty", "dice_set")
 
 
@@ -79,42 +79,45 @@ def per_image_dice(counts: Counts) -> Floats:
     return np.where(np.isnan(either), np.nan, dice)
 
 
-def weighted_dice(counts: Counts, weights: Floats) -> dict[str, Floats]:
+def weighted_dice(counts: Counts, draws: Draws) -> dict[str, Floats]:
     """Every form of Dice in every draw.
 
     Args:
         counts: of n images.
-        weights: `[B, n]` multiplicity of each image in each draw; one row of ones gives the scores themselves.
+        draws: of the n images.
 
     Returns:
-        `[B]` arrays, NaN where a draw holds no image to score. `dice_positives`: mean over images with a true mask.
+        `[D]` arrays, NaN where a draw holds no image to score. `dice_positives`: mean over images with a true mask.
         `dice_per_image`: mean over all, empties counted 1 or 0. `dice_all_empty`: what the latter is when every
         prediction is empty, the share of images without a true mask. `dice_set`: of all pixels of the set taken as one
         image.
     """
     known = ~np.isnan(counts.true)
     positive, dice = known & (counts.true > 0), np.nan_to_num(per_image_dice(counts))
-    tp, pred, true = (np.nan_to_num(part) for part in counts)
+    columns = [np.nan_to_num(part) for part in counts] + [dice, dice * positive, known, positive]
+    tp, pred, true, of_all, of_positives, images, positives = draws.total(np.stack(columns, axis=1)).T
     return {
-        "dice_positives": _ratio(weights @ (dice * positive), weights @ positive.astype(float)),
-        "dice_per_image": _ratio(weights @ dice, weights @ known.astype(float)),
-        "dice_all_empty": _ratio(weights @ (known & ~positive).astype(float), weights @ known.astype(float)),
+        "dice_positives": ratio(of_positives, positives),
+        "dice_per_image": ratio(of_all, images),
+        "dice_all_empty": ratio(images - positives, images),
         # Without a true pixel in the set there is no foreground to score.
-        "dice_set": np.where(weights @ true > 0, _ratio(2 * (weights @ tp), weights @ (pred + true)), np.nan),
+        "dice_set": np.where(true > 0, ratio(2 * tp, pred + true), np.nan),
     }
 
 
-def weighted_macro_dice(
-    table: Mapping[str, Any] | pd.DataFrame, names: Sequence[str], weights: Floats
+def weighted_class_dice(
+    table: Mapping[str, Any] | pd.DataFrame, names: Sequence[str], draws: Draws
 ) -> dict[str, Floats]:
-    """`weighted_dice` averaged over the masks; one that a draw cannot score is left out of that draw's average."""
-    scores = [weighted_dice(Counts.of(table, name), weights) for name in names]
-    return {kind: mean_over_present(np.stack([score[kind] for score in scores])) for kind in DICE}
+    """`weighted_dice` of each mask of a table with columns tp_, pred_ and true_ of each name: `[C, D]` of each form,
+    whose mean over the masks (`mean_over_classes`) is the macro score.
+    """
+    scores = [weighted_dice(Counts.of(table, name), draws) for name in names]
+    return {kind: np.stack([score[kind] for score in scores]) for kind in DICE}
 
 
-def weighted_positives_dice(table: Mapping[str, Any] | pd.DataFrame, names: Sequence[str], weights: Floats) -> Floats:
-    """`[B]` Dice over positives, macro over `names`, of a table with columns tp_, pred_ and true_ of each name."""
-    return weighted_macro_dice(table, names, weights)["dice_positives"]
+def weighted_positives_dice(table: Mapping[str, Any] | pd.DataFrame, names: Sequence[str], draws: Draws) -> Floats:
+    """`[C, D]` Dice over positives of each mask."""
+    return weighted_class_dice(table, names, draws)["dice_positives"]
 
 
 def batch_mean_dice(counts: Counts, batches: ArrayLike) -> float:
@@ -127,13 +130,3 @@ def batch_mean_dice(counts: Counts, batches: ArrayLike) -> float:
         batches: `[n]` batch of each image.
     """
     return float(pd.Series(per_image_dice(counts)).groupby(np.asarray(batches)).mean().mean())
-
-
-def mean_over_present(scores: Floats) -> Floats:
-    """`[B]` mean of `[C, B]` over the classes that are not NaN; NaN where all are."""
-    present = ~np.isnan(scores)
-    return _ratio(np.nansum(scores, axis=0), present.sum(axis=0).astype(float))
-
-
-def _ratio(a: Floats, b: Floats) -> Floats:
-    return np.divide(a, b, out=np.full_like(b, np.nan), where=b > 0)

@@ -12,7 +12,8 @@ from torch import Tensor
 from scripts.errors import CxrError
 from scripts.metrics.collect import collect_values
 from scripts.metrics.ignite_metrics import EpochFeatures
-from scripts.metrics.segmentation import DICE, Counts, mask_counts, mean_over_present, weighted_dice
+from scripts.metrics.segmentation import DICE, Counts, mask_counts, weighted_dice
+from scripts.statistics import Draws, mean_over_classes
 
 
 class SegmentationScores(EpochFeatures):
@@ -44,11 +45,11 @@ class SegmentationScores(EpochFeatures):
         table: Tensor = epoch["counts"]
         if table.shape[1] != len(self.names):
             raise CxrError(f"The network gives {table.shape[1]} masks for the {len(self.names)} names of this metric.")
-        everyone = np.ones((1, len(table)))
+        everyone = Draws.once(len(table))
         own = {
             name: weighted_dice(Counts(*table[:, k].T.numpy()), everyone) for k, name in enumerate(self.names)
         }  # fmt: skip
-        scores = {kind: float(mean_over_present(np.stack([one[kind] for one in own.values()]))[0]) for kind in DICE}
+        scores = {kind: float(mean_over_classes([one[kind] for one in own.values()])[0]) for kind in DICE}
         scores |= {f"{kind}_{name}": float(one[kind][0]) for name, one in own.items() for kind in DICE}
         if np.isnan(scores.get(self.main, 0.0)):
             raise CxrError(

@@ -35,6 +35,7 @@ def template_boxes(table: pd.DataFrame, classes: int, templates: int = TEMPLATES
             if label == kind
         ]
         known = np.array([np.asarray(box, dtype=float) for box in found]).reshape(-1, 4)
+        known = known[np.lexsort(known.T)]  # of boxes that fit equally well, the same one in any order of the images
         if len(known) > _SAMPLE:
             known = known[np.random.default_rng(0).choice(len(known), _SAMPLE, replace=False)]
         covers, free = box_iou(known, known) >= _COVERED, np.ones(len(known), dtype=bool)

@@ -10,14 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from scripts.errors import CxrError
-from scripts.metrics.bootstrap import Groups, patient_weights
 from scripts.output.style import QUIET, add_axes, add_heading, color, new_figure, save, short, styled
 from scripts.output.tables import Score
+from scripts.statistics import Draws, Floats, Groups, estimate_band
 
-Floats = NDArray[np.float64]
 GRID = np.linspace(0, 1, 201)
 TICKS, TICK_NAMES = (0, 0.5, 1), ("0", ".5", "1")
 POINTS = 500  # of a curve that are drawn: no screen shows more, and 30,000 images would make a picture slow
@@ -43,24 +42,24 @@ def plot_roc_pr(
         names: of the C classes; one without both kinds of image is named and not drawn.
         path: the picture.
         title: its title.
-        groups: `[n]` patients, for the bands; None = no bands.
+        groups: `[n]` patients, for the bands; None = no bands. A class whose score would have no interval has none.
         auroc, auprc: `{name: Score}`, written into the panels so that they say what the table says.
         resamples: of the bands' bootstrap.
     """
     labels, values = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
     if labels.shape != values.shape or labels.shape[1:] != (len(names),):
         raise CxrError(f"{len(names)} classes, truth {labels.shape} and scores {values.shape} do not fit together.")
-    draws = None if groups is None or len(set(groups)) < 2 else patient_weights(groups, resamples)
+    draws = None if groups is None else Draws.of(groups, resamples)
     across = 1 if len(names) == 1 else 2
     down = ceil(len(names) / across)
     figure = new_figure(0.6 + down * (4.6 if across == 1 else 2.45), title)
     panels = add_axes(figure, down, 2 * across)
     for c, name in enumerate(names):
         known = ~np.isnan(labels[:, c])
-        weights = None if draws is None else draws[:, known]
+        drawn = None if draws is None else draws[known]
         pair = panels[2 * c], panels[2 * c + 1]
         told = (auroc or {}).get(name), (auprc or {}).get(name)
-        _draw_class(pair, name, labels[known, c], values[known, c], weights, told)
+        _draw_class(pair, name, labels[known, c], values[known, c], drawn, told)
     for axes in panels[2 * len(names) :]:
         axes.set_axis_off()
     return save(figure, path)
@@ -103,16 +102,19 @@ class Flagged(NamedTuple):
         return np.r_[0, self.positive[some] / self.positive[-1]], np.r_[precision[0], precision]
 
 
-def bands(count: Callable[[Floats], Flagged], weights: Floats, level: float = 0.95) -> list[Floats]:
-    """Percentile bands `[2, g]` of both curves' heights over `GRID`, from draws `[B, n]` that hold both classes."""
-    roc, pr = [], []
-    for draw in weights:
-        flagged = count(draw)
-        if flagged.positive[-1] > 0 and flagged.negative[-1] > 0:
-            roc.append(np.interp(GRID, *flagged.roc()))
-            pr.append(np.interp(GRID, *flagged.pr()))
-    tail = (1 - level) / 2 * 100
-    return [np.percentile(heights, [tail, 100 - tail], axis=0) for heights in (roc, pr) if heights]
+def bands(count: Callable[[Floats], Flagged], draws: Draws) -> list[tuple[Floats, Floats]]:
+    """95 % bands of both curves' heights over `GRID`; none where too many draws have not both classes."""
+
+    def heights(weights: Floats) -> Floats:
+        curves = np.full((len(weights), 2, len(GRID)), np.nan)
+        for curve, flagged in zip(curves, map(count, weights), strict=True):
+            if flagged.positive[-1] > 0 and flagged.negative[-1] > 0:
+                curve[:] = np.interp(GRID, *flagged.roc()), np.interp(GRID, *flagged.pr())
+        return curves
+
+    found = draws.map(heights)
+    shades = (estimate_band(found[:, k]) for k in range(2))
+    return [shade for shade in shades if shade is not None]
 
 
 def _thin(x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -129,7 +131,7 @@ def _draw_class(
     name: str,
     labels: Floats,
     scores: Floats,
-    weights: Floats | None,
+    draws: Draws | None,
     told: tuple[Score | None, Score | None],
 ) -> None:
     positives = int(labels.sum())
@@ -151,7 +153,7 @@ def _draw_class(
         return
     count = Flagged.of(labels, scores)
     everyone = count(np.ones(len(labels)))
-    for k, shade in enumerate([] if weights is None else bands(count, weights)):
+    for k, shade in enumerate([] if draws is None else bands(count, draws)):
         pair[k].fill_between(GRID, *shade, color=color(k), alpha=0.25, linewidth=0)
     for k, (curve, chance) in enumerate(((everyone.roc(), (0, 1)), (everyone.pr(), (labels.mean(), labels.mean())))):
         pair[k].plot(*_thin(*curve), color=color(k), linewidth=1.8)

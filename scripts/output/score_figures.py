@@ -128,8 +128,8 @@ def _ranked_panel(axes: Axes, methods: Results, wanted: Sequence[str]) -> None:
         x = place + (m - (len(methods) - 1) / 2) * step
         value = np.array([100 * result[name]["value"] for name in scores])
         axes.bar(x, value, step * 0.92, color=color(m))
-        if "lo" in result[scores[0]]:
-            lo, hi = (np.array([100 * result[name][end] for name in scores]) for end in ("lo", "hi"))
+        lo, hi = (np.array([100 * result[name].get(end, np.nan) for name in scores]) for end in ("lo", "hi"))
+        if not np.isnan(lo).all():
             axes.errorbar(x, value, yerr=[value - lo, hi - value], fmt="none", color="black", elinewidth=1.1, capsize=2)
     chance = [100 * first[name]["chance"] for name in scores]
     axes.hlines(chance, place - 0.46, place + 0.46, color="black", linestyle=CHANCE)

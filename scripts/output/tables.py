@@ -15,6 +15,7 @@ from rich.text import Text
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 from scripts.output.csv_text import csv_text
+from scripts.statistics import Estimate
 
 Results = Mapping[str, Mapping[str, Any]]
 RETRIEVAL = {
@@ -49,6 +50,11 @@ class Score:
     lo: float | None = None
     hi: float | None = None
     note: str = ""
+
+    @classmethod
+    def of(cls, found: Estimate, note: str = "") -> Score:
+        """Of an estimate; its reason stands behind the note."""
+        return cls(found.value, found.lo, found.hi, "; ".join(part for part in (note, found.reason) if part))
 
     def __str__(self) -> str:
         if self.value is None:
@@ -115,7 +121,10 @@ def _ranked_rows(results: Results, scores: Sequence[str], label: str) -> list[Sc
     rows = []
     for score in scores:
         found = {method: result[score] for method, result in results.items() if score in result}
-        cells = {method: Score(cell["value"], cell.get("lo"), cell.get("hi")) for method, cell in found.items()}
+        cells = {
+            method: Score(cell["value"], cell.get("lo"), cell.get("hi"), cell.get("reason", ""))
+            for method, cell in found.items()
+        }
         if found:
             name = (RETRIEVAL | FINDING).get(score, score)
             rows.append(ScoreRow(f"{name} {label}", cells, trivial=next(iter(found.values()))["chance"]))

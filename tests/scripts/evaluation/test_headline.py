@@ -9,8 +9,9 @@ from sklearn.metrics import roc_auc_score
 
 from scripts.errors import CxrError
 from scripts.evaluation import headline, trivial_answer, unscored
+from scripts.statistics import Draws
 
-EVERY = np.ones((1, 4))
+EVERY = Draws.once(4)
 
 
 def identity(n: int, split: str = "test") -> dict[str, list]:
@@ -59,33 +60,31 @@ def boxes():
 
 def test_classification_is_the_mean_auroc_of_what_is_known(findings):
     by_sklearn = np.mean([roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), roc_auc_score([1, 1, 0], [3, 2, 0])])
-    assert headline("classification", findings, ["a", "b"], EVERY) == pytest.approx([by_sklearn])
+    assert headline("classification", findings, ["a", "b"], EVERY).mean() == pytest.approx(by_sklearn)
     assert unscored("classification", findings, ["a", "b", "c"]) == {"c": "no positive"}
 
 
 def test_segmentation_is_the_mean_dice_of_images_with_something_to_find(masks):
-    assert headline("segmentation", masks, ["lung"], EVERY) == pytest.approx([(0.75 + 0.4) / 2])
-    drawn = np.array([[3.0, 1, 5, 2]])
-    assert headline("segmentation", masks, ["lung"], drawn) == pytest.approx([(3 * 0.75 + 0.4) / 4])
+    assert headline("segmentation", masks, ["lung"], EVERY) == pytest.approx(np.array([[(0.75 + 0.4) / 2]]))
+    drawn = Draws.of_weights([[3.0, 1, 5, 2]])
+    assert headline("segmentation", masks, ["lung"], drawn) == pytest.approx(np.array([[(3 * 0.75 + 0.4) / 4]]))
 
 
 def test_detection_averages_over_the_names_that_are_asked_for(boxes):
     names = ["lung", "nodule", "mass"]
-    assert headline("detection", boxes, names, EVERY, only=["lung"]) == pytest.approx([1.0])
-    assert headline("detection", boxes, names, EVERY, only=["nodule"]) == pytest.approx([0.0])
-    assert headline("detection", boxes, names, EVERY, only=["nodule", "lung"]) == pytest.approx([0.5])
+    assert headline("detection", boxes, names, EVERY, only=["lung"]).tolist() == [[pytest.approx(1.0)]]
+    assert headline("detection", boxes, names, EVERY, only=["nodule"]).tolist() == [[0.0]]
+    assert headline("detection", boxes, names, EVERY, only=["nodule", "lung"])[:, 0] == pytest.approx([0.0, 1.0])
     assert unscored("detection", boxes, names) == {"mass": "no box"}
 
 
-@pytest.mark.parametrize(("task", "level"), [("classification", 0.5), ("segmentation", 0.0), ("detection", 2 / 3)])
+@pytest.mark.parametrize(("task", "level"), [("classification", 0.5), ("segmentation", 0.0), ("detection", 1 / 4)])
 def test_trivial_level(task, level, findings, masks, boxes):
-    """Each class's template is right on one of four images with the same score: on the first one (average precision 1)
-    and on the third (1/3), for ties go by the order of the images.
-    """
+    """Each class's template is right on one of four images, and all four have the same score: precision 1/4."""
     table = {"classification": findings, "segmentation": masks, "detection": boxes}[task]
     names = {"classification": ["a", "b"], "segmentation": ["lung"], "detection": ["lung", "nodule"]}[task]
     answer = trivial_answer(task, table, names)
-    assert headline(task, answer, names, EVERY) == pytest.approx([level])
+    assert headline(task, answer, names, EVERY).mean() == pytest.approx(level)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +92,7 @@ def test_trivial_level(task, level, findings, masks, boxes):
     [
         (("guessing", ["a"], EVERY), "No task 'guessing'"),
         (("classification", [], EVERY), "no name is left"),
-        (("classification", ["a"], np.ones((1, 3))), "3 weights a draw for 4 images"),
+        (("classification", ["a"], Draws.once(3)), "draws of 3 images for the 4"),
     ],
 )
 def test_what_cannot_be_scored_is_said(arguments, message, findings):

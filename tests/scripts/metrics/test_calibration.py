@@ -13,12 +13,12 @@ from scripts.errors import CxrError
 from scripts.metrics import (
     Calibration,
     fit_temperature,
-    patient_weights,
     predicted_probabilities,
     read_calibration,
     top_answer,
     weighted_ece,
 )
+from scripts.statistics import Draws
 
 
 def test_temperature_by_hand():
@@ -79,18 +79,19 @@ def test_ece_by_hand():
     # Ten bins. Two at .95, one of them right: gap .45 on 2 of 5. Three at .25, one right: gap 1/3 - .25 on 3 of 5.
     labels, p = [1, 0, 1, 0, 0], [0.95, 0.95, 0.25, 0.25, 0.25]
     expected = 2 / 5 * 0.45 + 3 / 5 * (1 / 3 - 0.25)
-    assert weighted_ece(labels, p, np.ones((1, 5)), bins=10)[0] == pytest.approx(expected)
-    assert weighted_ece([1, 0], [1.0, 0.0], np.ones((1, 2)))[0] == 0  # 1 belongs to the last bin
+    assert weighted_ece(labels, p, Draws.once(5), bins=10)[0] == pytest.approx(expected)
+    assert weighted_ece([1, 0], [1.0, 0.0], Draws.once(2))[0] == 0  # 1 belongs to the last bin
 
 
 def test_weighted_ece_equals_repeated_rows():
     rng = np.random.default_rng(0)
     labels, p = rng.integers(0, 2, 50), rng.random(50)
-    weights = patient_weights(np.arange(50) // 2, 6)
-    for found, w in zip(weighted_ece(labels, p, weights), weights.astype(int), strict=True):
-        one = weighted_ece(np.repeat(labels, w), np.repeat(p, w), np.ones((1, w.sum())))
+    draws = Draws.of(np.arange(50) // 2, 6)
+    weights = draws.map(lambda some: some).astype(int)
+    for found, w in zip(weighted_ece(labels, p, draws), weights, strict=True):
+        one = weighted_ece(np.repeat(labels, w), np.repeat(p, w), Draws.once(w.sum()))
         assert found == pytest.approx(one[0])
-    assert np.isnan(weighted_ece(labels, p, np.zeros((1, 50)))[0])
+    assert np.isnan(weighted_ece(labels, p, Draws.of_weights(np.zeros((1, 50))))[0])
 
 
 def test_top_answer():

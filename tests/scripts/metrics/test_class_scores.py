@@ -16,14 +16,13 @@ from sklearn.metrics import (
 
 from scripts.metrics import (
     MACRO,
-    bootstrap_weights,
     class_counts,
-    class_score,
     predicted_probabilities,
     score_classes,
     subgroups,
 )
 from scripts.metrics.class_scores import constant_accuracy
+from scripts.statistics import Draws
 
 N, NAN = 150, float("nan")
 NAMES = ["a", "b", "c"]
@@ -33,7 +32,7 @@ def case(mode="multilabel", classes=3):
     rng = np.random.default_rng(0)
     labels = np.eye(classes)[rng.integers(0, classes, N)] if mode == "multiclass" else rng.integers(0, 2, (N, classes))
     logits = rng.normal(size=(N, classes)) + labels
-    return logits, labels.astype(float), bootstrap_weights(rng.integers(0, 50, N), 200)
+    return logits, labels.astype(float), Draws.of(rng.integers(0, 50, N), 200)
 
 
 def values(table):
@@ -41,10 +40,10 @@ def values(table):
 
 
 def test_multilabel_scores_equal_sklearn():
-    logits, labels, weights = case()
+    logits, labels, draws = case()
     labels[:30, 2] = NAN
     thresholds = np.array([0.5, 0.6, 0.4])
-    table = score_classes(logits, labels, NAMES, weights, temperature=2, thresholds=thresholds)
+    table = score_classes(logits, labels, NAMES, draws, temperature=2, thresholds=thresholds)
     found = values(table)
     p = predicted_probabilities(logits, "multilabel", 2)
     answer = (p >= thresholds).astype(float)
@@ -67,14 +66,14 @@ def test_multilabel_scores_equal_sklearn():
     for score in ("auroc", "auprc", "f1", "ece", "ece_calibrated", "sensitivity_at_90"):
         assert found[score][MACRO] == pytest.approx(np.mean([found[score][name] for name in NAMES]))
     known = ~np.isnan(labels).any(axis=1)
-    whole = score_classes(logits[known], labels[known], NAMES, weights[:, known], thresholds=0.5)
+    whole = score_classes(logits[known], labels[known], NAMES, draws[known], thresholds=0.5)
     answer = logits[known] >= 0
     assert values(whole)["accuracy"][MACRO] == pytest.approx(accuracy_score(labels[known], answer))
 
 
 def test_multiclass_scores_equal_sklearn():
-    logits, labels, weights = case("multiclass")
-    table = score_classes(logits, labels, NAMES, weights, "multiclass", temperature=3)
+    logits, labels, draws = case("multiclass")
+    table = score_classes(logits, labels, NAMES, draws, "multiclass", temperature=3)
     found, truth, said = values(table), labels.argmax(axis=1), logits.argmax(axis=1)
     p = predicted_probabilities(logits, "multiclass")
     assert found["auroc"][MACRO] == pytest.approx(roc_auc_score(truth, p, multi_class="ovr"))
@@ -92,8 +91,8 @@ def test_multiclass_scores_equal_sklearn():
 
 @pytest.mark.parametrize("mode", ["multilabel", "multiclass"])
 def test_intervals_hold_their_scores(mode):
-    logits, labels, weights = case(mode)
-    for score, classes in score_classes(logits, labels, NAMES, weights, mode).items():
+    logits, labels, draws = case(mode)
+    for score, classes in score_classes(logits, labels, NAMES, draws, mode).items():
         for found in classes.values():
             assert found.value is not None and found.lo is not None and found.hi is not None and found.lo < found.hi
             # More bins than images fill make a calibration error of a resample larger than that of all images.
@@ -101,16 +100,16 @@ def test_intervals_hold_their_scores(mode):
 
 
 def test_one_class_has_no_macro():
-    logits, labels, weights = case(classes=1)
-    table = score_classes(logits, labels, ["a"], weights)
+    logits, labels, draws = case(classes=1)
+    table = score_classes(logits, labels, ["a"], draws)
     assert all(set(classes) == {"a"} for classes in table.values())
     assert table["accuracy"]["a"].value == accuracy_score(labels, logits >= 0)
 
 
 def test_absent_classes_are_said_and_not_scored():
-    logits, labels, weights = case()
+    logits, labels, draws = case()
     labels[:, 0], labels[:, 1] = 0, NAN
-    table = score_classes(logits, labels, NAMES, weights, thresholds=[0.5, 0.5, NAN])
+    table = score_classes(logits, labels, NAMES, draws, thresholds=[0.5, 0.5, NAN])
     assert table["auroc"]["a"].reason == "no positives"
     assert table["auroc"]["b"].reason == "no known labels"
     assert table["auroc"][MACRO].value == table["auroc"]["c"].value
@@ -122,16 +121,16 @@ def test_absent_classes_are_said_and_not_scored():
 
 @pytest.mark.parametrize("mode", ["multilabel", "multiclass"])
 def test_nothing_known_is_said(mode):
-    logits, labels, weights = case(mode)
-    table = score_classes(logits, np.full_like(labels, NAN), NAMES, weights, mode)
+    logits, labels, draws = case(mode)
+    table = score_classes(logits, np.full_like(labels, NAN), NAMES, draws, mode)
     assert all(found[MACRO].value is None for found in table.values())
     assert table["accuracy"][MACRO].reason == "no known labels"
 
 
 def test_one_class_in_all_images_leaves_accuracy_and_calibration():
-    logits, labels, weights = case("multiclass")
+    logits, labels, draws = case("multiclass")
     labels[:], labels[:, 1] = 0, 1
-    table = score_classes(logits, labels, NAMES, weights, "multiclass")
+    table = score_classes(logits, labels, NAMES, draws, "multiclass")
     assert table["auroc"][MACRO].reason == "no class could be scored"
     assert table["accuracy"][MACRO].value == (logits.argmax(axis=1) == 1).mean()
     assert table["accuracy"][MACRO].trivial == 1
@@ -140,7 +139,7 @@ def test_one_class_in_all_images_leaves_accuracy_and_calibration():
 
 def test_a_single_patient_has_no_interval():
     logits, labels, _ = case()
-    found = score_classes(logits, labels, NAMES, bootstrap_weights(["p"] * N))["auroc"]["a"]
+    found = score_classes(logits, labels, NAMES, Draws.of(["p"] * N))["auroc"]["a"]
     assert (found.lo, found.hi) == (None, None)
     assert found.value == pytest.approx(roc_auc_score(labels[:, 0], logits[:, 0]))
 
@@ -150,14 +149,9 @@ def test_a_finding_of_one_patient_has_no_interval():
     patients = np.arange(N) // 3
     labels[:, 0] = patients == 7
     labels[:, 1] = np.isin(patients, (7, 8))
-    found = score_classes(logits, labels, ["one", "two"], bootstrap_weights(patients))["auroc"]
+    found = score_classes(logits, labels, ["one", "two"], Draws.of(patients))["auroc"]
     assert found["one"].value is not None and found["one"].lo is None
     assert found["two"].lo is not None
-
-
-def test_a_score_that_its_draws_lost_has_no_interval():
-    assert class_score(np.array([0.7, NAN, NAN])).lo is None
-    assert class_score(np.array([NAN, 0.7])).value is None
 
 
 @pytest.mark.parametrize(

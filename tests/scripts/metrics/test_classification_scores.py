@@ -16,11 +16,11 @@ from sklearn.metrics import (
 )
 
 from scripts.metrics import (
+    auroc,
     best_f1_threshold,
-    patient_weights,
     predicted_probabilities,
     weighted_auprc,
-    weighted_macro_auroc,
+    weighted_class_auroc,
     weighted_sensitivity_at,
 )
 from scripts.metrics.classification import (
@@ -29,13 +29,13 @@ from scripts.metrics.classification import (
     confusion,
     decide,
     f1,
-    mean_over_classes,
     sensitivity,
     specificity,
     weighted_areas,
 )
+from scripts.statistics import Draws, mean_over_classes
 
-ONES = np.ones((1, 200))
+ONES = Draws.once(200)
 
 
 def case(prevalence=0.5, levels=None, n=200, seed=0):
@@ -43,8 +43,13 @@ def case(prevalence=0.5, levels=None, n=200, seed=0):
     rng = np.random.default_rng(seed)
     labels = (rng.random(n) < prevalence).astype(float)
     scores = rng.normal(size=n) + labels
-    weights = patient_weights(rng.integers(0, 60, n), 12, seed=seed)
-    return labels, scores if levels is None else np.round(scores * levels), weights
+    draws = Draws.of(rng.integers(0, 60, n), 12, seed=seed)
+    return labels, scores if levels is None else np.round(scores * levels), draws
+
+
+def each(draws):
+    """`[D, n]` how often each image is in each draw."""
+    return draws.map(lambda weights: weights)
 
 
 def repeated(values, weights):
@@ -58,63 +63,64 @@ CASES = pytest.mark.parametrize(
 
 @CASES
 def test_average_precision_equals_sklearn(prevalence, levels):
-    labels, scores, weights = case(prevalence, levels)
+    labels, scores, draws = case(prevalence, levels)
     assert weighted_auprc(labels, scores, ONES)[0] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
-    expected = [average_precision_score(repeated(labels, w), repeated(scores, w)) for w in weights]
-    np.testing.assert_allclose(weighted_auprc(labels, scores, weights), expected, atol=1e-12)
+    expected = [average_precision_score(repeated(labels, w), repeated(scores, w)) for w in each(draws)]
+    np.testing.assert_allclose(weighted_auprc(labels, scores, draws), expected, atol=1e-12)
 
 
 @CASES
 def test_areas_of_one_pass_equal_those_by_themselves(prevalence, levels):
-    labels, scores, weights = case(prevalence, levels)
-    area, precision, sensitive = weighted_areas(labels, scores, weights)
-    expected = [roc_auc_score(repeated(labels, w), repeated(scores, w)) for w in weights]
+    labels, scores, draws = case(prevalence, levels)
+    area, precision, sensitive = weighted_areas(labels, scores, draws)
+    expected = [roc_auc_score(repeated(labels, w), repeated(scores, w)) for w in each(draws)]
     np.testing.assert_allclose(area, expected, atol=1e-12)
-    np.testing.assert_array_equal(precision, weighted_auprc(labels, scores, weights))
-    np.testing.assert_array_equal(sensitive, weighted_sensitivity_at(labels, scores, weights))
+    assert auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
+    np.testing.assert_array_equal(precision, weighted_auprc(labels, scores, draws))
+    np.testing.assert_array_equal(sensitive, weighted_sensitivity_at(labels, scores, draws))
 
 
 @CASES
 def test_sensitivity_at_a_specificity_is_a_point_of_sklearns_curve(prevalence, levels):
-    labels, scores, weights = case(prevalence, levels)
+    labels, scores, draws = case(prevalence, levels)
     expected = []
-    for w in weights:
+    for w in each(draws):
         false, true, _ = roc_curve(repeated(labels, w), repeated(scores, w), drop_intermediate=False)
         expected.append(true[1 - false >= 0.9 - 1e-12].max())
-    np.testing.assert_allclose(weighted_sensitivity_at(labels, scores, weights), expected, atol=1e-12)
+    np.testing.assert_allclose(weighted_sensitivity_at(labels, scores, draws), expected, atol=1e-12)
 
 
 def test_the_specificity_asked_for_is_allowed_itself():
     # One of ten negatives above both positives: specificity is 0.9 where both are found.
     labels = np.array([0, 1, 1] + [0] * 9)
     scores = np.arange(12)[::-1]
-    assert weighted_sensitivity_at(labels, scores, np.ones((1, 12)), 0.9) == [1.0]
-    assert weighted_sensitivity_at(labels, scores, np.ones((1, 12)), 0.95) == [0.0]
+    assert weighted_sensitivity_at(labels, scores, Draws.once(12), 0.9) == [1.0]
+    assert weighted_sensitivity_at(labels, scores, Draws.once(12), 0.95) == [0.0]
 
 
 @CASES
 def test_scores_of_answers_equal_sklearn(prevalence, levels):
-    labels, scores, weights = case(prevalence, levels)
+    labels, scores, draws = case(prevalence, levels)
     answer = (scores > 0.4).astype(float)
-    counts = confusion(labels, answer, weights)
+    counts = confusion(labels, answer, draws)
     for found, score in (
         (f1(counts), f1_score),
         (sensitivity(counts), recall_score),
         (specificity(counts), lambda y, a: recall_score(1 - y, 1 - a)),
         (accuracy(counts), accuracy_score),
     ):
-        expected = [score(repeated(labels, w), repeated(answer, w)) for w in weights]
+        expected = [score(repeated(labels, w), repeated(answer, w)) for w in each(draws)]
         np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
 def test_a_draw_without_what_a_score_needs_is_nan():
     labels, scores = np.array([1.0, 0, 0]), np.array([0.9, 0.5, 0.1])
-    weights = np.array([[0.0, 1, 1], [1, 0, 0], [0, 0, 0]])
-    counts = confusion(labels, scores > 0.3, weights)
+    draws = Draws.of_weights([[0, 1, 1], [1, 0, 0], [0, 0, 0]])
+    counts = confusion(labels, scores > 0.3, draws)
     for found, expected in (
-        (weighted_areas(labels, scores, weights)[0], [np.nan, np.nan, np.nan]),
-        (weighted_auprc(labels, scores, weights), [np.nan, 1, np.nan]),
-        (weighted_sensitivity_at(labels, scores, weights), [np.nan, np.nan, np.nan]),
+        (weighted_areas(labels, scores, draws)[0], [np.nan, np.nan, np.nan]),
+        (weighted_auprc(labels, scores, draws), [np.nan, 1, np.nan]),
+        (weighted_sensitivity_at(labels, scores, draws), [np.nan, np.nan, np.nan]),
         (f1(counts), [np.nan, 1, np.nan]),
         (sensitivity(counts), [np.nan, 1, np.nan]),
         (specificity(counts), [0.5, np.nan, np.nan]),
@@ -124,11 +130,11 @@ def test_a_draw_without_what_a_score_needs_is_nan():
 
 
 def test_a_large_set_is_scored_a_few_draws_at_a_time(monkeypatch):
-    labels, scores, weights = case()
-    whole = weighted_auprc(labels, scores, weights), weighted_sensitivity_at(labels, scores, weights, 0.8)
-    monkeypatch.setattr("scripts.metrics.classification.CHUNK", 1000)
-    np.testing.assert_array_equal(weighted_auprc(labels, scores, weights), whole[0])
-    np.testing.assert_array_equal(weighted_sensitivity_at(labels, scores, weights, 0.8), whole[1])
+    labels, scores, draws = case()
+    whole = weighted_auprc(labels, scores, draws), weighted_sensitivity_at(labels, scores, draws, 0.8)
+    monkeypatch.setattr("scripts.statistics.draws.CHUNK", 1000)
+    np.testing.assert_array_equal(weighted_auprc(labels, scores, draws), whole[0])
+    np.testing.assert_array_equal(weighted_sensitivity_at(labels, scores, draws, 0.8), whole[1])
 
 
 def test_four_wrong_answers_of_four_classes_are_not_half_right():
@@ -163,14 +169,15 @@ def test_macro_is_over_the_classes_present():
             for i, name in enumerate("abc")
         }
     )
-    weights = patient_weights(np.arange(80) // 2, 5)
+    draws = Draws.of(np.arange(80) // 2, 5)
     expected = [
         np.mean([roc_auc_score(repeated(labels[k, i], w[k]), repeated(logits[k, i], w[k])) for i, k in parts])
-        for w in weights
+        for w in each(draws)
         for parts in [[(0, slice(None)), (2, slice(20, None))]]
     ]
-    np.testing.assert_allclose(weighted_macro_auroc(table, list("abc"), weights), expected, atol=1e-12)
-    assert np.isnan(weighted_macro_auroc(table, ["b"], weights)).all()
+    found = weighted_class_auroc(table, list("abc"), draws)
+    np.testing.assert_allclose(mean_over_classes(found), expected, atol=1e-12)
+    assert np.isnan(found[1]).all()
 
 
 def test_multiclass_scores_equal_sklearn_one_against_the_rest():
@@ -183,7 +190,7 @@ def test_multiclass_scores_equal_sklearn_one_against_the_rest():
         **{f"label_{i}": np.eye(3)[truth, i] for i in range(3)}
     )
     expected = roc_auc_score(truth, p, multi_class="ovr", average="macro")
-    assert weighted_macro_auroc(table, ["0", "1", "2"], np.ones((1, 90)))[0] == pytest.approx(expected, abs=1e-12)
+    assert weighted_class_auroc(table, ["0", "1", "2"], Draws.once(90)).mean() == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_class_that_a_draw_lost_is_left_out_of_that_draw():

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import torch
 from ignite.engine import Engine
+from sklearn.metrics import precision_recall_curve
 
 from scripts.errors import CxrError
 from scripts.metrics import (
@@ -18,17 +19,21 @@ from scripts.metrics import (
     DetectionScores,
     box_iou,
     match_boxes,
+    pool_classes,
     published_images,
     template_boxes,
+    weighted_average_precision,
     weighted_map,
+    weighted_sensitivity,
     with_templates,
 )
+from scripts.statistics import Draws, mean_over_classes
 
 NAMES = ["nodule", "opacity", "lung"]
 
 
-def random_table(seed, images=25, whole=False):
-    """True boxes and detections, most of them near a true one; `whole` gives whole pixels and tied scores."""
+def random_table(seed, images=25, whole=False, ties=False):
+    """True boxes and detections, most of them near a true one; `whole` gives whole pixels, `ties` equal scores."""
     rng = np.random.default_rng(seed)
     rows = []
     for _ in range(images):
@@ -41,7 +46,8 @@ def random_table(seed, images=25, whole=False):
         kinds[near] = labels[near]
         scores = rng.random(d)
         if whole:
-            true, found, scores = true.round(), found.round(), scores.round(1)
+            true, found = true.round(), found.round()
+        scores = scores.round(1) if ties else scores
         row = {"boxes": found, "scores": scores, "classes": kinds, "true_boxes": true, "true_classes": labels}
         rows.append({key: value.tolist() for key, value in row.items()})
     return pd.DataFrame(rows)
@@ -77,18 +83,76 @@ def coco_map(table, ious, limit=100):
 
 
 @pytest.mark.parametrize("ious", [MAP_40_75, MAP_50_95, [0.5]], ids=["chest", "coco", "50"])
-@pytest.mark.parametrize("whole", [False, True], ids=["random", "ties"])
+@pytest.mark.parametrize("whole", [False, True], ids=["random", "whole pixels"])
 def test_agrees_with_pycocotools(ious, whole):
     for seed in range(12):
         table = random_table(seed, 2 + 3 * seed, whole)
-        assert weighted_map(table, NAMES, np.ones((1, len(table))), ious)[0] == pytest.approx(
+        assert mean_over_classes(weighted_map(table, NAMES, Draws.once(len(table)), ious))[0] == pytest.approx(
             coco_map(table, ious), abs=1e-6
         )
 
 
+@pytest.mark.parametrize("ties", [False, True])
+def test_agrees_with_scikit_learns_curve_whose_equal_scores_are_one_point(ties):
+    table = random_table(5, 30, ties=ties)
+    for found in match_boxes(table, len(NAMES), MAP_50_95):
+        value = weighted_average_precision(found, Draws.once(30))[0]
+        assert len(np.unique(found.score)) < len(found.score) or not ties
+        for hit, area in zip(found.hit, value, strict=True):
+            if not hit.any():
+                assert area == 0
+                continue
+            precision, recall, _ = precision_recall_curve(hit, found.score)
+            # Its last point is made up; its recall is of the detections that hit, COCO's of all true boxes.
+            precision, recall = precision[:-1], recall[:-1] * hit.sum() / found.truths.sum()
+            levels = [precision[recall >= level].max(initial=0) for level in np.linspace(0, 1, 101)]
+            assert area == pytest.approx(np.mean(levels), abs=1e-9)
+
+
+def shuffled(table, seed):
+    """The images in another order, and the detections of each."""
+    table = table.sample(frac=1, random_state=seed, ignore_index=True)
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(scores)) for scores in table["scores"]]
+    columns = {key: table[key].tolist() for key in ("boxes", "scores", "classes")}
+    return table.assign(
+        **{key: [[row[i] for i in order] for row, order in zip(column, orders)] for key, column in columns.items()}
+    )
+
+
+def test_the_order_of_images_and_of_equal_detections_does_not_count():
+    table = random_table(2, 30, ties=True)
+    for other in (shuffled(table, seed) for seed in range(5)):
+        np.testing.assert_allclose(
+            weighted_map(other, NAMES, Draws.once(30)), weighted_map(table, NAMES, Draws.once(30))
+        )
+        np.testing.assert_allclose(template_level(other), template_level(table))
+        assert weighted_sensitivity(pooled(other), Draws.once(30)) == pytest.approx(
+            weighted_sensitivity(pooled(table), Draws.once(30))
+        )
+
+
+def template_level(table):
+    return weighted_map(with_templates(table, table, len(NAMES)), NAMES, Draws.once(len(table)))
+
+
+def pooled(table):
+    return pool_classes(match_boxes(table, len(NAMES), [0.5]))
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["positives first", "positives last"])
+def test_one_answer_for_all_images_scores_the_share_that_it_fits(first):
+    box = [0.0, 0.0, 10.0, 10.0]
+    true = [[box]] * 3 + [[]] * 17
+    table = pd.DataFrame({"true_boxes": true if first else true[::-1]})
+    table["true_classes"] = [[0] * len(boxes) for boxes in table["true_boxes"]]
+    # One threshold: all of it or nothing. Recall 1 at precision 3 / 20.
+    assert weighted_map(with_templates(table, table, 1), ["a"], Draws.once(20))[0, 0] == pytest.approx(3 / 20)
+
+
 def test_limit_of_detections_agrees_with_pycocotools():
     table = random_table(3)
-    found = weighted_map(table, NAMES, np.ones((1, len(table))), MAP_50_95, limit=1)[0]
+    found = mean_over_classes(weighted_map(table, NAMES, Draws.once(len(table)), MAP_50_95, limit=1))[0]
     assert found == pytest.approx(coco_map(table, MAP_50_95, limit=1), abs=1e-6)
     assert found != pytest.approx(coco_map(table, MAP_50_95), abs=1e-3)
 
@@ -96,7 +160,7 @@ def test_limit_of_detections_agrees_with_pycocotools():
 def test_a_weight_is_a_repeated_image():
     table = random_table(7, 30)
     weights = np.random.default_rng(0).integers(0, 3, (6, 30)).astype(float)
-    found = weighted_map(table, NAMES, weights, MAP_50_95)
+    found = mean_over_classes(weighted_map(table, NAMES, Draws.of_weights(weights), MAP_50_95))
     for draw, value in zip(weights.astype(int), found):
         repeated = table.loc[np.repeat(np.arange(30), draw)].reset_index(drop=True)
         assert value == pytest.approx(coco_map(repeated, MAP_50_95), abs=1e-6)
@@ -105,9 +169,10 @@ def test_a_weight_is_a_repeated_image():
 def test_chunks_do_not_change_the_draws(monkeypatch):
     table = random_table(1, 20)
     weights = np.random.default_rng(0).poisson(1, (50, 20)).astype(float)
-    expected = weighted_map(table, NAMES, weights)
-    monkeypatch.setattr("scripts.metrics.detection.CHUNK", 100)
-    np.testing.assert_array_equal(weighted_map(table, NAMES, weights), expected)
+    draws = Draws.of_weights(weights)
+    expected = weighted_map(table, NAMES, draws)
+    monkeypatch.setattr("scripts.statistics.draws.CHUNK", 100)
+    np.testing.assert_array_equal(weighted_map(table, NAMES, draws), expected)
 
 
 def test_by_hand():
@@ -117,11 +182,11 @@ def test_by_hand():
     table = pd.DataFrame(rows, columns=["boxes", "scores", "classes", "true_boxes", "true_classes"])
     # Precision is 1 up to recall .5 (51 of the 101 levels), then 2/3; without the healthy image it would be 1.
     expected = (51 + 50 * 2 / 3) / 101
-    assert weighted_map(table, ["nodule"], np.array([[1.0, 1, 1], [1, 0, 1], [0, 1, 0]]), [0.5]) == pytest.approx(
-        [expected, 1, np.nan], nan_ok=True
-    )
-    # A class without a true box is left out of the mean.
-    assert weighted_map(table, ["nodule", "lung"], np.ones((1, 3)), [0.5]) == pytest.approx([expected])
+    draws = Draws.of_weights([[1, 1, 1], [1, 0, 1], [0, 1, 0]])
+    np.testing.assert_allclose(weighted_map(table, ["nodule"], draws, [0.5]), [[expected, 1, np.nan]])
+    # A class without a true box has no score.
+    found = weighted_map(table, ["nodule", "lung"], Draws.once(3), [0.5])
+    np.testing.assert_allclose(found, [[expected], [np.nan]])
 
 
 def test_overlap_by_hand():
@@ -156,8 +221,8 @@ def test_published_variant_leaves_out_what_is_missed_and_healthy():
     kept = published_images(table)
     assert kept.index.tolist() == [0]
     assert kept.loc[0, "scores"] == [0.9]
-    assert weighted_map(kept, ["nodule"], np.ones((1, 1)))[0] == pytest.approx(1)
-    assert weighted_map(table, ["nodule"], np.ones((1, 3)))[0] < 0.9
+    assert weighted_map(kept, ["nodule"], Draws.once(1))[0, 0] == pytest.approx(1)
+    assert weighted_map(table, ["nodule"], Draws.once(3))[0, 0] < 0.9
     assert len(table.loc[0, "scores"]) == 2  # the table itself is left alone
 
 
@@ -171,7 +236,7 @@ def test_template_is_the_box_that_fits_most():
     assert labels == [0, 0]
     assert scores == pytest.approx([0.9, 0.9])
     assert sorted(np.argmax(box_iou(boxes, [left, right]), axis=1).tolist()) == [0, 1]
-    assert weighted_map(with_templates(table, table, 2), ["lung", "none"], np.ones((1, 10)), [0.5])[0] > 0.85
+    assert weighted_map(with_templates(table, table, 2), ["lung", "none"], Draws.once(10), [0.5])[0, 0] > 0.85
 
 
 def epoch_output(table):

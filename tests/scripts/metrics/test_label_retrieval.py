@@ -69,8 +69,22 @@ def test_chance_equals_the_mean_of_random_features() -> None:
 def test_collapsed_features_score_chance_and_not_the_order_of_the_table() -> None:
     same, labels = torch.ones(200, 8), np.repeat([1.0, 0.0], 100)[:, None]
     found = label_retrieval(same, same, labels, ["x"], np.arange(200), resamples=20)
-    assert found["p_at_10"]["value"] == pytest.approx(found["p_at_10"]["chance"], abs=0.3)
-    assert found["p_at_10"]["value"] not in (0, 1)
+    for score in ("p_at_1", "p_at_10", "r_at_5"):
+        assert found[score]["value"] == pytest.approx(found[score]["chance"])
+
+
+def test_the_order_of_the_images_does_not_count() -> None:
+    rng = np.random.default_rng(1)
+    features = torch.eye(5)[rng.integers(0, 5, 80)]  # similarities 0 and 1
+    labels, patients = rng.integers(0, 2, (80, 2)).astype(float), rng.integers(0, 50, 80)
+    first = label_retrieval(features, features, labels, ["a", "b"], patients, resamples=5)
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(80)
+        again = label_retrieval(
+            features[order], features[order], labels[order], ["a", "b"], patients[order], resamples=5
+        )
+        for score in ("p_at_1", "p_at_5", "r_at_5", "median_rank"):
+            assert again[score]["value"] == pytest.approx(first[score]["value"])
 
 
 def test_both_indexes_give_the_same() -> None:

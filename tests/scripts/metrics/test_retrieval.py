@@ -11,6 +11,7 @@ import torch
 from scripts.errors import CxrError
 from scripts.metrics import flatten_retrieval, retrieval
 from scripts.metrics.retrieval import weighted_median
+from scripts.statistics import Draws
 
 
 def test_perfect_and_reversed_pairs():
@@ -58,6 +59,46 @@ def test_collapsed_projections_score_chance_and_not_one():
     assert result["median_rank"]["value"] == pytest.approx(25, abs=1)
 
 
+def test_equals_give_the_mean_over_their_orders():
+    # Image 0 is as near to report 3 as to the three others; the other images are at right angles to all of them.
+    image = torch.tensor([[1.0, 0, 0, 1], [0, 1, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]])
+    text = torch.tensor([[1.0, 0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0], [0, 0, 0, 1]])
+    found = retrieval(image, text, list("abcd"), ks=(1, 2))["image_to_report"]
+    # A random order of four equals: ranks 1 … 4 are as likely, for every image.
+    assert found["p_at_1"]["value"] == pytest.approx(1 / 4)
+    assert found["r_at_2"]["value"] == pytest.approx(1 / 2)
+    assert found["mrr"]["value"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    assert found["median_rank"]["value"] == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize("groups", [3, 40])
+def test_scores_are_the_mean_over_random_orders_of_the_equals(groups):
+    """Whole-numbered similarities, many of them equal, against rankings with random tie-breaks."""
+    rng = np.random.default_rng(0)
+    code, key = rng.integers(0, groups, 40), rng.integers(0, 25, 40)
+    image, text = torch.eye(groups)[code], torch.eye(groups)[rng.integers(0, groups, 40)]
+    found = retrieval(image, text, [str(k) for k in key], ks=(1, 5, 10))["image_to_report"]
+    similarity, hit = (image @ text.T).numpy(), key == key[:, None]
+    draws = []
+    for _ in range(3000):
+        ranked = np.take_along_axis(hit, np.lexsort((rng.random((40, 40)), -similarity), axis=1), axis=1)
+        rank = ranked.argmax(axis=1) + 1
+        draws.append([ranked[:, :5].mean(), ranked[:, :5].any(axis=1).mean(), ranked[:, :10].mean(), (1 / rank).mean()])
+    values = [found[name]["value"] for name in ("p_at_5", "r_at_5", "p_at_10", "mrr")]
+    np.testing.assert_allclose(values, np.mean(draws, axis=0), atol=4 * np.std(draws, axis=0).max() / np.sqrt(3000))
+
+
+def test_the_order_of_the_pairs_does_not_count():
+    rng = np.random.default_rng(1)
+    image, text = (torch.eye(4)[rng.integers(0, 4, 60)] for _ in range(2))
+    keys = np.array([str(k) for k in rng.integers(0, 30, 60)])
+    first = flatten_retrieval(retrieval(image, text, keys.tolist()))
+    for seed in range(3):
+        order = np.random.default_rng(seed).permutation(60)
+        again = flatten_retrieval(retrieval(image[order], text[order], keys[order].tolist()))
+        assert again == pytest.approx(first)
+
+
 def test_directions_differ():
     image = torch.tensor([[1.0, 0], [0.9, 0.436]])
     text = torch.tensor([[1.0, 0], [0.95, 0.1]])
@@ -92,8 +133,8 @@ def test_the_median_is_numpys_of_the_repeated_values():
     rng = np.random.default_rng(0)
     values, weights = rng.integers(1, 30, 25).astype(float), rng.integers(0, 4, (40, 25)).astype(float)
     expected = [np.median(np.repeat(values, row.astype(int))) for row in weights]
-    np.testing.assert_array_equal(weighted_median(values, weights), expected)
-    assert np.isnan(weighted_median(values, np.zeros((1, 25)))).all()
+    np.testing.assert_array_equal(weighted_median(values, Draws.of_weights(weights)), expected)
+    assert np.isnan(weighted_median(values, Draws.of_weights(np.zeros((1, 25))))).all()
 
 
 def test_the_median_rank_has_an_interval_too():

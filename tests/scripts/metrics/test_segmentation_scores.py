@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
@@ -14,6 +13,7 @@ from torch import nn
 from scripts.errors import CxrError
 from scripts.metrics import SegmentationScores, mask_counts
 from scripts.metrics.segmentation import Counts, weighted_dice
+from scripts.statistics import Draws
 
 
 def items(n: int = 10) -> list[dict[str, Any]]:
@@ -46,7 +46,7 @@ def test_scores_are_those_of_the_functions_over_the_whole_epoch(decollate: bool,
     own = [
         {
             kind: float(value[0])
-            for kind, value in weighted_dice(Counts(*counts[:, k].T.numpy()), np.ones((1, 10))).items()
+            for kind, value in weighted_dice(Counts(*counts[:, k].T.numpy()), Draws.once(10)).items()
         }
         for k in (0, 1)
     ]

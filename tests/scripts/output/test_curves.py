@@ -12,6 +12,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 from scripts.errors import CxrError
 from scripts.output import Score, plot_roc_pr
 from scripts.output.curves import GRID, POINTS, Flagged, bands
+from scripts.statistics import Draws
 
 
 def data(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -42,12 +43,13 @@ def test_points_are_those_of_scikit_learn_with_ties_and_weights(seed: int) -> No
 def test_a_band_over_equal_draws_is_the_curve_and_draws_of_one_class_are_left_out() -> None:
     labels, scores, _ = data(60)
     count = Flagged.of(labels, scores)
-    weights = np.ones((4, 60))
-    weights[3] = labels  # no negatives
+    weights = np.ones((6, 60))
+    weights[5] = labels  # no negatives
     everyone = count(np.ones(60))
-    for band, curve in zip(bands(count, weights), (everyone.roc(), everyone.pr()), strict=True):
+    for band, curve in zip(bands(count, Draws.of_weights(weights)), (everyone.roc(), everyone.pr()), strict=True):
         np.testing.assert_allclose(band, [np.interp(GRID, *curve)] * 2)
-    assert bands(count, weights[3:]) == []
+    weights[4] = labels  # two of five: a band would say nothing
+    assert bands(count, Draws.of_weights(weights)) == []
 
 
 def test_every_class_has_its_scores_and_an_absent_one_its_reason(tmp_path: Path, drawn: list[Any]) -> None:

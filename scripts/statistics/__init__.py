@@ -1,0 +1,26 @@
+"""What a score's number is worth: draws of patients, and the one rule from draws to a value with its interval."""
+
+from scripts.statistics.draws import Draws, Floats, Groups, ratio
+from scripts.statistics.estimate import (
+    Difference,
+    Estimate,
+    estimate,
+    estimate_band,
+    estimate_difference,
+    mean_over_classes,
+    percentiles,
+)
+
+__all__ = [
+    "Difference",
+    "Draws",
+    "Estimate",
+    "Floats",
+    "Groups",
+    "estimate",
+    "estimate_band",
+    "estimate_difference",
+    "mean_over_classes",
+    "percentiles",
+    "ratio",
+]
