@@ -16,7 +16,14 @@ from scripts.data.views import UNKNOWN, normalize_views
 from scripts.errors import CxrError
 from scripts.text import text_key
 
-FILE_FACTS = {"height": "Int64", "width": "Int64", "spacing_y": float, "spacing_x": float, "photometric": "str"}
+FILE_FACTS = {
+    "height": "Int64",
+    "width": "Int64",
+    "spacing_y": float,
+    "spacing_x": float,
+    "photometric": "str",
+    "itk_affine": object,
+}
 
 
 def assemble(manifest: Manifest, facts: dict[int, Facts], out: Path, deidentified: bool, seed: int) -> pd.DataFrame:

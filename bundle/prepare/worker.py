@@ -24,8 +24,8 @@ class Ingest:
     """Callable `(row, path) -> facts` that writes the row's pixels to the store in the making.
 
     Facts: `exclude_reason` ("" = stored; else "kind: detail", without the file's name, which may hold a patient's), and
-    of a stored image `height, width` (original pixels), `spacing_y, spacing_x` (mm), `photometric`, `view`, `pixels` (a
-    digest of the stored bytes).
+    of a stored image `height, width` (original pixels), `spacing_y, spacing_x` (mm), `itk_affine` (4 x 4, row by row),
+    `photometric`, `view`, `pixels` (a digest of the stored bytes).
 
     Args:
         out: output folder.
@@ -78,7 +78,9 @@ class Ingest:
 def _facts(image: np.ndarray, meta: dict[str, Any]) -> dict[str, Any]:
     facts = {"height": image.shape[-2], "width": image.shape[-1], "photometric": None, "view": None, **meta}
     spacing = {axis: distance for axis in ("spacing_y", "spacing_x") if np.isfinite(distance := meta.get(axis, np.nan))}
-    return {**{key: facts[key] or None for key in ("height", "width", "photometric", "view")}, **spacing}
+    return {**{key: facts[key] or None for key in ("height", "width", "photometric", "view")}, **spacing} | {
+        "itk_affine": meta["itk_affine"].ravel().tolist()
+    }
 
 
 def _without_name(error: Exception, path: str) -> str:

@@ -13,7 +13,7 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from scripts.data.geometry import Letterbox
-from scripts.data.picture_reader import open_picture, viewed
+from scripts.data.picture_reader import open_picture, turn_upright, viewed
 from scripts.data.standardize import luminance
 from scripts.data.studies import EMPTY, UNION, is_path
 from scripts.errors import CxrError
@@ -27,7 +27,7 @@ class LoadMasksd(MapTransform):
 
     A pixel of the square belongs to a mask when at least half of its area does; of a mask that covers half of none, the
     pixel that it covers most. A reference is the path of a picture (0/255 or 0/1, upright as its image is, transparent
-    = outside; see `viewed`), a run-length string (see `decode_rle`), `-1` for a mask that is known to be empty, several
+    = outside; see `turn_upright`), a run-length string (see `decode_rle`), `-1` for a mask that is known to be empty, several
     of these parted by `|` for their union, or an empty string for a mask that nobody drew (its channel is -1
     throughout). A plain string in place of the list is one mask, K = 1.
 
@@ -141,7 +141,7 @@ def _read_picture(name: str) -> NDArray[np.bool_]:
     except OSError as error:
         raise ValueError(f"its file cannot be read ({error.strerror})") from error
     try:
-        picture, opaque = viewed(open_picture(content))
+        picture, opaque = viewed(turn_upright(open_picture(content))[0])
     except Exception as error:  # Pillow raises errors of every kind on a damaged file
         raise ValueError("its file is no whole picture (PNG, TIFF, BMP, JPEG)") from error
     if picture.ndim == 3:

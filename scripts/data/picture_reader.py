@@ -14,6 +14,7 @@ from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
+from scripts.data.itk_geometry import TURNS, picture_affine
 from scripts.data.standardize import luminance
 from scripts.errors import CxrError
 
@@ -22,9 +23,9 @@ class PictureReader(PILReader):
     """Read one picture, upright, rows first: grey `(H, W)` with every bit that it has, or RGB `(H, W, 3)`.
 
     PILReader gives the stored numbers, which for a palette are places in a list of colours, for CMYK ink, for one bit
-    truth values, and for a turned camera lie on their side; here they become what a viewer shows, see `viewed`. Where
-    the picture is fully transparent it becomes padding: grey float32, one value below all others, which is
-    `meta["padding"]`, as `CxrReader` marks it (NaN where there is none).
+    truth values, and for a turned camera lie on their side; here they become what a viewer shows, see `turn_upright`
+    and `viewed`. Where the picture is fully transparent it becomes padding: grey float32, one value below all others,
+    which is `meta["padding"]`, as `CxrReader` marks it (NaN where there is none).
     """
 
     def __init__(self) -> None:
@@ -43,7 +44,8 @@ class PictureReader(PILReader):
         """
         if not isinstance(img, Image.Image):
             raise CxrError(f"a radiograph is one picture, got {len(img)}")
-        image, opaque = viewed(img)
+        upright, orientation = turn_upright(img)
+        image, opaque = viewed(upright)
         padding = float("nan")
         if opaque is not None:
             image = luminance(np.moveaxis(image, -1, 0) if image.ndim == 3 else image)
@@ -58,6 +60,7 @@ class PictureReader(PILReader):
             "height": image.shape[0],
             "width": image.shape[1],
             "padding": padding,
+            "itk_affine": picture_affine(img, orientation, image.shape[:2]),
         }
         return image, meta
 
@@ -69,21 +72,28 @@ def open_picture(content: bytes) -> Image.Image:
     return Image.open(io.BytesIO(content))
 
 
-def viewed(picture: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """A picture as a viewer shows it, and where that shows something.
+def turn_upright(picture: Image.Image) -> tuple[Image.Image, int]:
+    """The picture as `PIL.ImageOps.exif_transpose` turns it, and the orientation (1 to 8; EXIF's tag 0x0112) that it
+    was stored in. An EXIF block that cannot be read turns nothing.
+    """
+    # Pillow turns a TIFF, and forgets how, while it loads; a PNG may have its block behind the pixels.
+    is_tiff = isinstance(picture, TiffImagePlugin.TiffImageFile)
+    orientation = _orientation(picture) if is_tiff else 1
+    picture.load()  # what is wrong with the pixels is said here
+    if not is_tiff and (orientation := _orientation(picture)) != 1:
+        picture = ImageOps.exif_transpose(picture)
+    return picture, orientation
 
-    * Upright: by the orientation of EXIF (tag 0x0112, all eight), as `PIL.ImageOps.exif_transpose` turns it; an EXIF
-      block that cannot be read turns nothing.
-    * Brightness: L, 16 or 32 bits (I, F) as they are; one bit as 0 and 255; palette, CMYK and colour as RGB.
+
+def viewed(picture: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """The brightness that a viewer shows of an upright picture, and where it shows something.
+
+    One bit becomes 0 and 255; palette, CMYK and other colours RGB; L, 16 and 32 bits (I, F) stay as they are.
 
     Returns:
         `(H, W)` or `(H, W, 3)`, and bool `(H, W)`, False where the picture is fully transparent (alpha 0, or the
         colour that a PNG names for it); None where it is so nowhere.
     """
-    picture.load()  # what is wrong with the pixels is said here
-    # Pillow turns a TIFF while it loads.
-    if not isinstance(picture, TiffImagePlugin.TiffImageFile) and _orientation(picture) != 1:
-        picture = ImageOps.exif_transpose(picture)
     opaque = _opaque(picture)
     if picture.mode not in ("L", "RGB", "F") and not picture.mode.startswith("I"):
         picture = picture.convert("L" if picture.mode in ("1", "LA", "La") else "RGB")
@@ -92,7 +102,8 @@ def viewed(picture: Image.Image) -> tuple[NDArray[Any], NDArray[np.bool_] | None
 
 def _orientation(picture: Image.Image) -> int:
     try:
-        return int(picture.getexif().get(ExifTags.Base.Orientation, 1))
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        return orientation if orientation in TURNS else 1
     except Exception:  # whatever Pillow raises on a damaged block; the pixels are whole
         return 1
 

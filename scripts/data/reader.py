@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from scripts.data.codecs import decode_pixels
 from scripts.data.display import Display, display_of
 from scripts.data.geometry import Letterbox, resize, resize_valid
+from scripts.data.itk_geometry import ITK_TAGS, dicom_affine, numbers
 from scripts.data.sniff import is_dicom
 from scripts.data.store_reader import SEPARATOR
 from scripts.data.views import normalize_view
@@ -28,6 +29,7 @@ TAGS = [
     *("Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelData"),
     *("PixelPaddingValue", "PixelPaddingRangeLimit", "ModalityLUTSequence", "RescaleSlope", "RescaleIntercept"),
     *("VOILUTSequence", "WindowCenter", "WindowWidth", "VOILUTFunction", "PresentationLUTShape"),
+    *ITK_TAGS,
 ]
 """All that is ever parsed: the patient's identity never enters memory."""
 
@@ -40,7 +42,8 @@ class CxrReader(PydicomReader):
     """Read one radiograph `(H, W)`, float32, in the file's own display range, normal polarity (air dark).
 
     Modality LUT or rescale, VOI LUT or the first window, inversion for MONOCHROME1 or PresentationLUTShape INVERSE.
-    Spacing (PixelSpacing, else ImagerPixelSpacing) goes into the affine. Padding becomes the darkest value, one notch
+    Spacing (PixelSpacing, else ImagerPixelSpacing) goes into the affine; `meta["itk_affine"]` is where ITK puts the
+    original pixels, see `scripts.data.itk_geometry`. Padding becomes the darkest value, one notch
     below every image pixel, and that value goes into `meta["padding"]`, so that percentiles can leave it out.
 
     What is wrong with a file is said by `get_data`, not by `read`: LoadImaged takes an error in `read` for "not my
@@ -113,6 +116,7 @@ class CxrReader(PydicomReader):
             "width": layout.columns,
             "spacing_y": float(spacing[0]),
             "spacing_x": float(spacing[1]),
+            "itk_affine": dicom_affine(ds),
             "photometric": layout.photometric,
             "view": normalize_view(_text(ds, "ViewPosition")),
             "laterality": _text(ds, "ImageLaterality") or _text(ds, "Laterality"),
@@ -152,10 +156,12 @@ def _below(display: Display) -> float:
 
 
 def _spacing(ds: Dataset) -> NDArray[np.float64]:
-    """Row and column distance in mm; NaN where the file does not say."""
-    value = np.atleast_1d(ds.get("PixelSpacing") or ds.get("ImagerPixelSpacing") or np.nan)
-    spacing = np.array([float(distance) for distance in value] if len(value) == 2 else [np.nan, np.nan])
-    return np.where(np.isfinite(spacing) & (spacing > 0), spacing, np.nan)
+    """Row and column distance in mm, as the standard says; NaN where the file does not say."""
+    # Pixel Spacing is the calibrated one (PS3.3 10.7.1.3); ITK's rule is another, see itk_geometry.
+    for spacing in (numbers(ds, "PixelSpacing"), numbers(ds, "ImagerPixelSpacing")):
+        if len(spacing) == 2 and min(spacing) > 0:
+            return np.array(spacing)
+    return np.full(2, np.nan)
 
 
 def _text(ds: Dataset, keyword: str) -> str:

@@ -138,7 +138,8 @@ class StudyDataset(Dataset):
 
 def _unknown_size() -> dict[str, Any]:
     # In every item, for a batch can only be put together when its items have the same keys.
-    return {"height": 0, "width": 0, "spacing": np.full(2, np.nan, np.float32)}
+    unknown = {"spacing": np.full(2, np.nan, np.float32), "itk_affine": np.full((4, 4), np.nan, np.float32)}
+    return {"height": 0, "width": 0} | unknown
 
 
 def innermost(error: BaseException) -> BaseException:

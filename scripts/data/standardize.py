@@ -77,8 +77,9 @@ class StandardizeRadiographd(MapTransform):
     is recognised by its meta dict and only divided by its maximum, so the raw road and the store give the same bits.
 
     What the original was goes into the meta (`original_size`, rows and columns; `spacing`, their distances in mm, NaN
-    unknown), and of the first image into the item, as `height`, `width` and `spacing` where it has none of its own:
-    a prediction finds back to the original pixels by them after the meta is dropped.
+    unknown; the reader's `itk_affine`, NaN unknown), and of the first image into the item, as `height`, `width`,
+    `spacing` and `itk_affine` where it has none of its own: a prediction finds back to the original pixels by them
+    after the meta is dropped.
 
     Args:
         keys: keys of the images.
@@ -123,6 +124,7 @@ class StandardizeRadiographd(MapTransform):
         # The reader's own: the array may come from a reduced decode.
         meta["original_size"] = np.array([meta.get("height", array.shape[-2]), meta.get("width", array.shape[-1])])
         meta["spacing"] = np.array([meta.get(f"spacing_{axis}", np.nan) for axis in "yx"], np.float32)
+        meta["itk_affine"] = np.array(meta.get("itk_affine", np.full((4, 4), np.nan)), np.float32)
         return _meta_tensor(pixels, maximum, meta)
 
     def _stored(self, array: NDArray[Any], meta: dict[str, Any]) -> MetaTensor:
@@ -137,15 +139,16 @@ class StandardizeRadiographd(MapTransform):
 
 
 def _facts(item: Mapping[Hashable, Any], meta: Mapping[str, Any]) -> dict[Hashable, Any]:
-    """Size and spacing of the original that the meta knows and the item does not."""
+    """Size and place of the original that the meta knows and the item does not."""
     facts: dict[Hashable, Any] = {}
     if "original_size" not in meta:
         return facts
     if not (item.get("height") and item.get("width")):
         facts |= dict(zip(("height", "width"), map(int, meta["original_size"]), strict=True))
-    spacing = item.get("spacing")
-    if spacing is None or not np.isfinite(np.asarray(spacing, dtype=float)).all():
-        facts["spacing"] = np.asarray(meta["spacing"], np.float32)
+    for key in ("spacing", "itk_affine"):
+        known = item.get(key)
+        if known is None or not np.isfinite(np.asarray(known, dtype=float)).all():
+            facts[key] = np.asarray(meta[key], np.float32)
     return facts
 
 

@@ -35,12 +35,14 @@ class Original:
     Attributes:
         height, width: of the original, pixels; 0 = unknown.
         spacing: row and column distance of its pixels in mm; None = unknown.
+        itk_affine: `[4, 4]`, from (column, row, 0, 1) to the point where ITK puts that pixel; None = unknown.
         pixels: `[S, S]`, what the network saw, by its own range in [0, 1].
     """
 
     height: int
     width: int
     spacing: tuple[float, float] | None
+    itk_affine: NDArray[np.float64] | None
     pixels: NDArray[np.float32]
 
     def facts(self) -> dict[str, Any]:
@@ -210,18 +212,19 @@ def _named(name: ImageName) -> dict[str, Any]:
 
 def _originals(batch: Any, count: int) -> list[Original]:
     images = _images(batch)
-    heights, widths, spacings = (_values(batch, key, count) for key in ("height", "width", "spacing"))
+    keys = ("height", "width", "spacing", "itk_affine")
+    heights, widths, spacings, affines = (_values(batch, key, count) for key in keys)
     originals = []
     for i, image in enumerate(images):
-        height, width, spacing = heights[i], widths[i], spacings[i]
+        height, width, spacing, affine = heights[i], widths[i], spacings[i], affines[i]
         meta = image.meta if isinstance(image, MetaTensor) else {}
         if not (height and width) and "original_size" in meta:
             height, width = meta["original_size"]
-            spacing = meta.get("spacing")
+            spacing, affine = meta.get("spacing"), meta.get("itk_affine")
         grey = image.detach().as_subclass(torch.Tensor)[0].float().cpu()
         low, high = torch.aminmax(grey)
         pixels = ((grey - low) / (high - low).clamp(min=1e-6)).numpy()
-        originals.append(Original(int(height or 0), int(width or 0), _known(spacing), pixels))
+        originals.append(Original(int(height or 0), int(width or 0), _known(spacing), _finite(affine), pixels))
     return originals
 
 
@@ -244,6 +247,11 @@ def _known(spacing: Any) -> tuple[float, float] | None:
         return None
     row, column = (float(distance) for distance in spacing)
     return (row, column) if math.isfinite(row) and math.isfinite(column) and min(row, column) > 0 else None
+
+
+def _finite(affine: Any) -> NDArray[np.float64] | None:
+    found = None if affine is None else np.asarray(affine, np.float64)
+    return found if found is not None and np.isfinite(found).all() else None
 
 
 def _is_finite(output: Any) -> bool:

@@ -19,20 +19,28 @@ def write_png(values: NDArray[np.uint8], path: Path) -> None:
         part.write_bytes(cv2.imencode(".png", values)[1].tobytes())
 
 
-def write_nifti(values: NDArray[np.uint8], path: Path, spacing: tuple[float, float] | None) -> None:
-    """A picture `[rows, columns]` as `.nii.gz`: `(columns, rows, 1)`, affine diag(−column spacing, −row spacing, 1).
+def write_nifti(
+    values: NDArray[np.uint8],
+    path: Path,
+    itk_affine: NDArray[np.float64] | None,
+    spacing: tuple[float, float] | None = None,
+) -> None:
+    """A picture `[rows, columns]` as `.nii.gz`, `(columns, rows, 1)`, on the image that ITK reads.
 
-    That is how ITK writes a radiograph, which has no orientation: DICOM's x and y grow to the patient's left and back,
-    NIfTI's to the right and front.
+    DICOM's and ITK's x and y grow to the patient's left and back, NIfTI's to the right and front: of an image without
+    orientation the affine is diag(−column spacing, −row spacing, 1).
 
     Args:
         values: labels.
         path: the file.
-        spacing: row and column distance in mm; None = unknown, written as 1 without a unit.
+        itk_affine: `[4, 4]`, from (column, row, 0, 1) to ITK's point, mm; see `scripts.data.itk_geometry`.
+        spacing: row and column distance in mm that stands in where the affine is None; None = unknown, written as 1
+            without a unit.
     """
     row, column = spacing or (1.0, 1.0)
-    image = nib.Nifti1Image(np.ascontiguousarray(values.T[..., None]), np.diag([-column, -row, 1.0, 1.0]))
-    image.header.set_xyzt_units("mm" if spacing else "unknown")
+    affine = np.diag([column, row, 1.0, 1.0]) if itk_affine is None else itk_affine
+    image = nib.Nifti1Image(np.ascontiguousarray(values.T[..., None]), np.diag([-1.0, -1.0, 1.0, 1.0]) @ affine)
+    image.header.set_xyzt_units("mm" if spacing or itk_affine is not None else "unknown")
     with writing(path) as part:
         part.write_bytes(gzip.compress(image.to_bytes(), mtime=0))  # the same mask is the same file
 

@@ -32,7 +32,8 @@ class MaskWriter(PredictionWriter):
 
     * `png`: 8 bits, 255 inside, 0 outside; as a label map 1, 2, … in the order of `names`, 0 outside.
     * `rle`: a text of start and length pairs, as a study table takes it; see `encode_rle`.
-    * `nifti`: `(columns, rows, 1)`, values 1 (or the label map's) and 0, with the spacing; see `write_nifti`.
+    * `nifti`: `(columns, rows, 1)`, values 1 (or the label map's) and 0, where ITK puts the image, whose rule of
+      spacing is another than that of `spacing_mm` and the areas; see `write_nifti` and `scripts.data.itk_geometry`.
 
     Args:
         folder, names: see `PredictionWriter`.
@@ -113,7 +114,7 @@ class MaskWriter(PredictionWriter):
         if self.format == "png":
             write_png(values, path)
         else:
-            write_nifti(values, path, original.spacing)
+            write_nifti(values, path, original.itk_affine, original.spacing)
         return f"masks/{file}"
 
     def _draw(self, masks: NDArray[np.bool_], original: Original, path: Path) -> None:

@@ -135,6 +135,11 @@ def test_facts_of_the_files_reach_the_table(outcome):
     assert table["width"][:GOOD].tolist() == [100] * 10 + [80, 80]
     assert table["spacing_y"][0] == 0.2
     assert table["spacing_x"][0] == 0.1
+    # Where ITK puts column, row: a DX by its Imager Pixel Spacing, a PNG by whole millimetres.
+    items = study_items(outcome[0])
+    np.testing.assert_allclose(items[0]["itk_affine"], np.diag([0.1, 0.2, 1, 1]), rtol=1e-6)
+    np.testing.assert_allclose(items[10]["itk_affine"], np.eye(4))
+    assert table["itk_affine"][GOOD:].isna().all()
     assert table["view"][:10].eq("PA").all()
     assert table["split"].isin(["train", "val", "test"]).all()
     assert (table.groupby("patient_id")[["split", "fold"]].nunique() == 1).all(axis=None)

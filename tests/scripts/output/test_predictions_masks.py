@@ -158,12 +158,12 @@ def test_run_lengths_by_hand() -> None:
 def test_a_nifti_has_the_axes_of_itk(tmp_path: Path) -> None:
     """As SimpleITK 2.5.7 wrote this picture of 2 rows and 3 columns, spacing 0.2 mm in x and 0.5 in y."""
     values = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    write_nifti(values, tmp_path / "a.nii.gz", (0.5, 0.2))
+    write_nifti(values, tmp_path / "a.nii.gz", None, (0.5, 0.2))
     volume = nifti(tmp_path / "a.nii.gz")
     np.testing.assert_allclose(volume.affine[:2, :2], np.diag([-0.2, -0.5]))
     np.testing.assert_allclose(volume.affine[:3, 3], 0)
     assert np.asarray(volume.dataobj)[2, 0, 0] == 2 and np.asarray(volume.dataobj)[0, 1, 0] == 3
     assert volume.header.get_xyzt_units()[0] == "mm"
     again = tmp_path / "b.nii.gz"
-    write_nifti(values, again, (0.5, 0.2))
+    write_nifti(values, again, None, (0.5, 0.2))
     assert again.read_bytes() == (tmp_path / "a.nii.gz").read_bytes()
