@@ -70,7 +70,7 @@ def _fault(boxes: list, labels: list) -> str:
 
 def _is_number(value: object) -> bool:
     # The bound stands for "no pixel's place": infinite as float32, or an integer that no float holds.
-    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and -1e9 < value < 1e9
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and bool(-1e9 < value < 1e9)
 
 
 def _list(cell: Any, column: object, row: object, where: str) -> list | None:
