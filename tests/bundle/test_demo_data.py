@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -82,9 +81,7 @@ def read_mask(path: Path) -> np.ndarray:
 
 
 def test_same_files_for_any_number_of_workers_and_a_longer_list_begins_with_the_shorter(data, tmp_path):
-    start = time.monotonic()
     make_demo(tmp_path, 24, seed=3, workers=1, size=SMALL, progress=False)
-    assert time.monotonic() - start < 20
     short, whole = digest(tmp_path), digest(data)
     pictures = [name for name in short if name.startswith(("dicom", "masks"))]
     assert len(pictures) == 24 * 8 and all(short[name] == whole[name] for name in pictures)

@@ -15,7 +15,7 @@ from scripts.errors import SettingError
 from scripts.image.adapted import AdaptedEncoder, AdaptorLayer, AdaptorTower, build_adapted
 
 THIN = {"width": 24, "layers": 2, "heads": 3, "hidden": 48}
-RESNET = {"body": "resnet10", "body_options": {"widen_factor": 0.125}}
+RESNET = {"body": "resnet10", "body_options": {"widen_factor": 0.25}}
 VIT = {
     "body": {
         "model_type": "dinov2", "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "patch_size": 14,

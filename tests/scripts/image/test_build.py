@@ -42,7 +42,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "convnext": {"hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 2, 1]},
     "convnextv2": {"hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 2, 1]},
     "swin": {"embed_dim": 8, "depths": [1, 1, 2, 1], "num_heads": [1, 2, 2, 2]},
-    "resnet": {"embedding_size": 8, "hidden_sizes": [8, 16, 32, 64], "depths": [1, 1, 2, 1], "layer_type": "basic"},
+    "resnet": {"embedding_size": 16, "hidden_sizes": [16, 24, 32, 64], "depths": [1, 1, 2, 1], "layer_type": "basic"},
 }
 # torchvision's published counts less the 1000-class layer.
 PARAMETERS = {

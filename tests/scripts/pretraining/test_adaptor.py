@@ -128,4 +128,4 @@ def test_the_layers_stand_once_in_the_state_dict() -> None:
 
 def test_another_encoder_is_refused() -> None:
     with pytest.raises(CxrError, match=r"put configs/adaptor\.json over"):
-        Adaptor(build_encoder("resnet10", widen_factor=0.125), text_dim=20)
+        Adaptor(build_encoder("resnet10", widen_factor=0.25), text_dim=20)

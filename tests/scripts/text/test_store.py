@@ -40,7 +40,10 @@ def test_lookup_gives_the_model_s_vectors(tiny_bert: Path, tmp_path: Path, on_di
     found = store.lookup(["Mild edema.", "No effusion.", "No effusion."])
     assert found.dtype == np.float32 and found.shape == (3, store.dim)
     expected = model.embed(["Mild edema.", "No effusion.", "No effusion."])
-    np.testing.assert_array_equal(found, expected.astype(storage).astype(np.float32))
+    # Two batches of one text may add up in another order, by the number of threads: equal to the rounding of float32,
+    # which may fall on the other side of a step of float16.
+    step = max(np.finfo(storage).eps, 16 * np.finfo(np.float32).eps)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=step * np.abs(expected).max())
 
 
 def test_a_full_store_needs_no_model(tiny_bert: Path, tmp_path: Path, monkeypatch) -> None:
@@ -227,8 +230,8 @@ def test_a_killed_writer_loses_the_last_rows_only(tiny_bert: Path, tmp_path: Pat
     np.testing.assert_array_equal(TextStore(tmp_path / "text", store.model).lookup(texts)[:, 5], np.arange(200))
 
 
-def test_lookup_of_a_batch_is_fast(tiny_bert: Path, tmp_path: Path, monkeypatch) -> None:
-    texts = [f"report {n}" for n in range(20_000)]
+def test_a_lookup_of_what_is_there_opens_no_file(tiny_bert: Path, tmp_path: Path, monkeypatch) -> None:
+    texts = [f"report {n}" for n in range(2_000)]
     rng = np.random.default_rng(0)
 
     def batches(self: object, missing: list[str], progress: bool):
@@ -237,9 +240,14 @@ def test_lookup_of_a_batch_is_fast(tiny_bert: Path, tmp_path: Path, monkeypatch)
     monkeypatch.setattr(FrozenLanguageModel, "embed_batches", batches)
     store = TextStore(tmp_path / "text", language_model(tiny_bert))
     store.ensure(texts, progress=False)
-    picks = [[texts[n] for n in rng.integers(0, len(texts), 512)] for _ in range(11)]
-    store.lookup(picks[0])
-    start = time.process_time()
-    for pick in picks[1:]:
-        store.lookup(pick)
-    assert (time.process_time() - start) / 10 < 0.02  # about 2 ms; an M-FLAG step of 512 pairs takes seconds
+    assert store.path is not None
+
+    def no_file(*_: object) -> None:
+        raise AssertionError("a file was opened")  # a training step of milliseconds looks up its batch like this
+
+    for reader in ("_read", "_embed", "_settle_revision"):
+        monkeypatch.setattr(TextStore, reader, no_file)
+    picks = rng.integers(0, len(texts), 512)
+    vectors = np.load(store.path / "embeddings.npy", mmap_mode="r")
+    monkeypatch.setattr(Path, "open", no_file)
+    np.testing.assert_array_equal(store.lookup([texts[n] for n in picks]), vectors[picks].astype(np.float32))
