@@ -16,11 +16,13 @@ from scripts.engine.progress import Progress
 from scripts.engine.state import ResumeAndSave
 from scripts.engine.track_evaluation import TrackEvaluation
 from scripts.engine.tracking import Tracking
+from scripts.engine.validation import CheckValidation
 from scripts.engine.workflow import start_workflow
 
 __all__ = [
     "AutocastInferer",
     "CacheFeatures",
+    "CheckValidation",
     "ClipGradients",
     "EmbedReports",
     "History",

@@ -25,6 +25,8 @@ ENCODER = "encoder."
 class KeepBest:
     """Saves the weights of the best validation; ends the training after `patience` validations without a better one.
 
+    A score that is not a number is no validation: it is neither better nor waited for.
+
     Writes plain state dicts that load strictly under `weights_only=True`.
 
     Args:
@@ -62,6 +64,7 @@ class KeepBest:
         self.best_epoch = 0
         self.waited = 0
         self._resumed = False
+        self._said = False
         self._unsaved: dict[str, torch.Tensor] | None = None
 
     def attach(self, engine: Engine) -> None:
@@ -93,6 +96,15 @@ class KeepBest:
                 f"It gives {', '.join(sorted(known)) or 'no score at all'}."
             )
         value = float(evaluator.state.metrics[self.metric])
+        if math.isnan(value):  # says nothing of the weights, so it is no validation to have waited for
+            if not self._said:
+                logger.warning(
+                    "Epoch %d: %s is not a number; such a validation counts neither as better nor as worse.",
+                    self._trainer.state.epoch,
+                    self.metric,
+                )
+            self._said = True
+            return
         if value > self.best + self.min_delta:
             self.best, self.best_epoch, self.waited = value, self._trainer.state.epoch, 0
             self._remember()

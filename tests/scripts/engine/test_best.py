@@ -95,7 +95,8 @@ def test_two_runs_with_one_seed_give_one_hash(tmp_path: Path) -> None:
         ([0.3, 0.2, 0.4, 0.1, 0.1], 2, 0.0, 5),  # a better one starts the count anew
         ([0.3, None, 0.2, None, 0.1, 0.4], 2, 0.0, 5),  # validations count, not epochs
         ([0.3, 0.31, 0.32, 0.4], 2, 0.05, 3),  # too little to count
-        ([NAN, NAN, NAN], 2, 0.0, 2),
+        ([NAN, NAN, NAN], 2, 0.0, 3),  # not a number is neither better nor worse
+        ([0.3, NAN, NAN, 0.2, NAN, 0.1, 0.4], 2, 0.0, 6),
     ],
 )
 def test_training_ends_after_that_many_validations_without_a_better_one(
@@ -111,7 +112,7 @@ def test_a_run_that_ended_early_and_is_resumed_ends_at_once(tmp_path: Path, pati
     second = KeepBest(evaluator, "score", Method(), tmp_path / "model.pt", tmp_path / "pretraining.pt", patience)
     trainer.add_event_handler(Events.STARTED, lambda: second.load_state_dict(first.state_dict()))
     trainer.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.run([0]))
-    evaluator.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.state.metrics.update(score=NAN))
+    evaluator.add_event_handler(Events.EPOCH_COMPLETED, lambda: evaluator.state.metrics.update(score=0.1))
     second.attach(trainer)
     trainer.run([0], max_epochs=4)
     assert trainer.state.epoch == epochs
