@@ -14,7 +14,7 @@ from scripts.atomic import atomic_path
 from scripts.data.boxes import read_boxes
 from scripts.data.splits import check_leakage
 from scripts.errors import CxrError
-from scripts.text import report_text
+from scripts.text import Report, read_report
 
 STUDIES = "studies.parquet"
 RECORD = "prepare.json"
@@ -86,14 +86,27 @@ def check_rows(table: pd.DataFrame, where: str) -> None:
         check_leakage(table, where)
 
 
+def read_reports(table: pd.DataFrame) -> pd.DataFrame:
+    """Columns `clean_text`, `text_source` and `text_dropped` (see `Report`) of each row, made from the text columns.
+
+    Each distinct report is read once: the images of a study share theirs, and normal reports repeat.
+    """
+    present = [column for column in TEXT_COLUMNS if column in table]
+    read: dict[tuple[object, ...], Report] = {}
+    reports = []
+    for row in zip(*(table[column] for column in present), strict=True) if present else [()] * len(table):
+        cells = tuple(cell if isinstance(cell, str) else None for cell in row)
+        if cells not in read:
+            read[cells] = read_report(**dict(zip(present, cells, strict=True)))  # type: ignore[arg-type]
+        reports.append(read[cells])
+    columns = {"clean_text": "text", "text_source": "source", "text_dropped": "dropped"}
+    values = {column: [getattr(report, name) for report in reports] for column, name in columns.items()}
+    return pd.DataFrame(values, table.index).astype({"clean_text": object, "text_source": object, "text_dropped": int})
+
+
 def report_texts(table: pd.DataFrame) -> pd.Series:
     """Cleaned text of each row, "" for none: prepare's column `clean_text`, else made from the text columns."""
-    if "clean_text" in table:
-        return table["clean_text"].fillna("")
-    present = [column for column in TEXT_COLUMNS if column in table]
-    rows = table[present].itertuples(index=False, name=None) if present else [()] * len(table)
-    texts = [report_text(**dict(zip(present, row, strict=True))) for row in rows]
-    return pd.Series(texts, table.index, dtype=object)
+    return table["clean_text"].fillna("") if "clean_text" in table else read_reports(table)["clean_text"]
 
 
 def path_columns(table: pd.DataFrame) -> list[str]:

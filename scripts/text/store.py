@@ -14,7 +14,7 @@ from filelock import FileLock
 
 from scripts.atomic import write_text_atomically, writing
 from scripts.errors import CxrError
-from scripts.text.cleaning import text_key
+from scripts.text.key import text_key
 from scripts.text.language_model import FrozenLanguageModel
 
 _COMMIT_ROWS = 8192  # what a kill can lose

@@ -10,7 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from scripts.data.studies import read_studies, validate_studies, write_studies
+from scripts.data import studies
+from scripts.data.studies import read_reports, read_studies, report_texts, validate_studies, write_studies
 from scripts.errors import CxrError
 
 
@@ -106,3 +107,19 @@ def test_a_table_that_breaks_a_rule_is_refused_on_both_ways(tmp_path, change, me
     with pytest.raises(CxrError, match=message):
         write_studies(wrong, tmp_path, tmp_path)
     assert not (tmp_path / "studies.parquet").exists()
+
+
+def test_each_distinct_report_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    read = studies.read_report
+    monkeypatch.setattr(studies, "read_report", lambda **given: calls.append(given) or read(**given))
+    findings = ["Clear.", float("nan"), "Clear.", None, "The XXXX are clear.", pd.NA]
+    given = pd.DataFrame({"findings": findings, "impression": ["Normal."] * 6}, index=[5, 3, 9, 1, 7, 2])
+    read_once = read_reports(given)
+    assert len(calls) == 3
+    assert read_once["clean_text"].tolist() == ["Normal. Clear.", "Normal.", "Normal. Clear.", *["Normal."] * 3]
+    assert read_once["text_source"].tolist() == ["both", "impression", "both", *["impression"] * 3]
+    assert read_once["text_dropped"].tolist() == [0, 0, 0, 0, 1, 0]
+    assert read_once.index.tolist() == given.index.tolist()
+    assert report_texts(given).equals(read_once["clean_text"])
+    assert report_texts(given[[]]).tolist() == [""] * 6

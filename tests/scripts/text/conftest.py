@@ -51,12 +51,18 @@ def tiny_bert(make_bert: Callable[..., Path]) -> Path:
 
 
 @pytest.fixture(scope="session")
-def iu_reports(shared_data: Path) -> list[dict[str, str | None]]:
-    """Sections of the 3,955 reports of the Indiana University collection, by heading."""
-    reports = []
+def iu_raw(shared_data: Path) -> dict[str, dict[str, str | None]]:
+    """Sections of the 3,955 reports of the Indiana University collection, by report and by heading."""
+    reports = {}
     with tarfile.open(shared_data / "iu_reports" / "NLMCXR_reports.tgz") as archive:
         for member in archive:
             if member.name.endswith(".xml") and (file := archive.extractfile(member)):
                 root = ET.parse(file).getroot()
-                reports.append({str(part.get("Label")): part.text for part in root.iter("AbstractText")})
+                reports[Path(member.name).stem] = {str(p.get("Label")): p.text for p in root.iter("AbstractText")}
     return reports
+
+
+@pytest.fixture(scope="session")
+def iu_reports(iu_raw: dict[str, dict[str, str | None]]) -> list[dict[str, str | None]]:
+    """The same as a list."""
+    return list(iu_raw.values())
