@@ -11,7 +11,7 @@ from bundle.datasets.layout import Manifest
 from bundle.prepare.identity import hash_identities
 from bundle.prepare.ingest import Facts
 from scripts.data.splits import SPLITS, assign_folds, assign_splits, label_fractions, merge_patients
-from scripts.data.studies import path_columns, report_texts
+from scripts.data.studies import path_columns, read_reports
 from scripts.data.views import UNKNOWN, normalize_views
 from scripts.errors import CxrError
 from scripts.text import text_key
@@ -57,8 +57,9 @@ def assemble(manifest: Manifest, facts: dict[int, Facts], out: Path, deidentifie
     table["fraction"] = label_fractions(groups[usable], table.loc[usable, "split"], seed=seed)
     table["duplicate_of"] = _first_copy(table, pixels)
     table["store_row"] = pd.Series(table.index, table.index, dtype="Int64").where(usable)
-    table["clean_text"] = report_texts(table)
-    table["text_key"] = table["clean_text"].map(lambda text: text_key(text) if text else "")
+    table = table.join(read_reports(table))
+    keys = {text: text_key(text) if text else "" for text in table["clean_text"].unique()}
+    table["text_key"] = table["clean_text"].map(keys)
     for column in path_columns(table)[1:]:
         table[column] = table[column].fillna("")
     return table if deidentified else hash_identities(table, out)

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from bundle.prepare.reports import report_counts
 from scripts.data.splits import FRACTIONS, SPLITS
 from scripts.data.studies import path_columns
 
@@ -28,6 +29,7 @@ def audit(table: pd.DataFrame, notes: list[str]) -> dict[str, Any]:
         "photometric": _counts(used["photometric"].fillna("not DICOM")),
         "pixels": _pixels(used),
         "text": _text(used),
+        "reports": report_counts(used),
         "labels": _labels(used),
         "masks": {c.removeprefix("mask_"): int((used[c] != "").sum()) for c in path_columns(table)[1:]},
         "boxes": _boxes(used),
@@ -41,7 +43,18 @@ def print_audit(result: dict[str, Any], console: Console) -> None:
     lines = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     lines.add_column(style="bold")
     lines.add_column(overflow="fold")
-    for section in ("images", "excluded", "photometric", "views", "pixels", "text", "masks", "boxes", "duplicates"):
+    for section in (
+        "images",
+        "excluded",
+        "photometric",
+        "views",
+        "pixels",
+        "text",
+        "reports",
+        "masks",
+        "boxes",
+        "duplicates",
+    ):
         if result[section]:
             facts = ", ".join(f"{key} {_short(value)}" for key, value in result[section].items())
             lines.add_row(section, Text(facts))  # as `Text`: rich takes `[x]` in a string for markup
