@@ -159,7 +159,10 @@ def _original_facts(table: pd.DataFrame) -> dict[str, list[Any]]:
         facts["spacing"] = list(spacing.to_numpy(np.float32, copy=True, na_value=np.nan))
     if "itk_affine" in table:
         unknown = np.full(16, np.nan)
-        affines = [cell if isinstance(cell, (list, np.ndarray)) and len(cell) == 16 else unknown for cell in table["itk_affine"]]
+        affines = [
+            cell if isinstance(cell, (list, np.ndarray)) and len(cell) == 16 else unknown
+            for cell in table["itk_affine"]
+        ]
         facts["itk_affine"] = list(np.array(affines, np.float32).reshape(-1, 4, 4))
     return facts
 

@@ -7,6 +7,7 @@ A mask written for such a viewer has to lie on them, right or wrong in millimetr
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +63,13 @@ def dicom_affine(ds: Dataset) -> NDArray[np.float64]:
 
     * Spacing: Imager Pixel Spacing (0018,1164) alone for CR, DX, MG, intra-oral, XA and RF; Pixel Spacing (0028,0030),
       else Nominal Scanned Pixel Spacing (0018,2010), for Secondary Capture; Pixel Spacing for a plane (CT, MR,
-      photograph); Image Plane Pixel Spacing (3002,0011) for RT Image; else 1. What is no number or 0 is 1, too.
+      photograph); Image Plane Pixel Spacing (3002,0011) for RT Image; else 1. A distance of 0 is 1, too, and so is what
+      is no number, of which ITK makes anything.
     * Depth: Spacing Between Slices (0018,0088), else 1.
     * Origin and direction: Image Position and Image Orientation (Patient), which a radiograph seldom has.
     """
-    kind = str(ds.get("SOPClassUID") or (getattr(ds, "file_meta", None) or {}).get("MediaStorageSOPClassUID") or "").strip()
+    header = getattr(ds, "file_meta", None) or {}
+    kind = str(ds.get("SOPClassUID") or header.get("MediaStorageSOPClassUID") or "").strip()
     modality = str(ds.get("Modality") or "").strip()
     projection = kind in PROJECTIONS if kind else modality in filter(None, PROJECTIONS.values())
     if projection:
@@ -133,13 +136,12 @@ def _direction(cosines: list[float]) -> NDArray[np.float64]:
 
 
 def _resolution(picture: Image.Image) -> tuple[float, float]:
+    """Column and row distance, mm."""
     if picture.format == "TIFF":
-        tags = getattr(picture, "tag_v2", {})
-        unit, density = tags.get(296), (tags.get(282), tags.get(283))
-        mm = {2: 25.4, 3: 10.0}.get(unit)
+        tags: Any = getattr(picture, "tag_v2", {})
+        mm = {2: 25.4, 3: 10.0}.get(tags.get(296, 1))
+        across, down = tags.get(282, 0), tags.get(283, 0)
     else:
         mm = {1: 25.4, 2: 10.0}.get(picture.info.get("jfif_unit", 0))
-        density = picture.info.get("jfif_density", (0, 0))
-    if mm is None or not all(density):
-        return 1.0, 1.0
-    return mm / float(density[0]), mm / float(density[1])
+        across, down = picture.info.get("jfif_density", (0, 0))
+    return (mm / float(across), mm / float(down)) if mm and across and down else (1.0, 1.0)

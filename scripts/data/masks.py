@@ -27,8 +27,8 @@ class LoadMasksd(MapTransform):
 
     A pixel of the square belongs to a mask when at least half of its area does; of a mask that covers half of none, the
     pixel that it covers most. A reference is the path of a picture (0/255 or 0/1, upright as its image is, transparent
-    = outside; see `turn_upright`), a run-length string (see `decode_rle`), `-1` for a mask that is known to be empty, several
-    of these parted by `|` for their union, or an empty string for a mask that nobody drew (its channel is -1
+    = outside; see `turn_upright`), a run-length string (see `decode_rle`), `-1` for a mask that is known to be empty,
+    several of these parted by `|` for their union, or an empty string for a mask that nobody drew (its channel is -1
     throughout). A plain string in place of the list is one mask, K = 1.
 
     Args:

@@ -46,7 +46,8 @@ class StoreReader(ImageReader):
         path, row = img.rsplit("::", 1)
         store = _open(path)
         if not (row.isascii() and row.isdecimal() and len(row) < 19 and int(row) < len(store)):
-            raise CxrError(f"{path} has rows 0 to {len(store) - 1}, not {row[:19]!r}; was it prepared anew after the table?")
+            rows = f"rows 0 to {len(store) - 1}"
+            raise CxrError(f"{path} has {rows}, not {row[:19]!r}; was it prepared anew after the table?")
         pixels = store[int(row)]
         meta = {
             "standardized": True,

@@ -38,7 +38,8 @@ def task_items(
     """Items of a task; images about which nothing is known are left out, and counted in the log.
 
     Every item has `image, image_id, patient_id, split, view, sex` ("" unknown), `age` (NaN unknown), `spacing` (float32
-    `[2]`, mm, row and column, NaN unknown) and, where the table knows them, `height, width` of the original, and
+    `[2]`, mm, row and column, NaN unknown) and, where the table knows them, `height, width` and `itk_affine` (float32
+    `[4, 4]`, see `scripts.data.itk_geometry`) of the original, and
 
     * classification: `label`, float32 `(C,)`: 1, 0, NaN = left out;
     * segmentation: `label`, K references to masks, which `LoadMasksd` reads;

@@ -57,7 +57,8 @@ def test_run_lengths_find_back_to_their_mask(blob: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize(
-    "rle", ["0 3", "1 2 3", "5 a", "10 4", "-2", "-1 3", "1 9223372036854775807", "9" * 30 + " 1", "1 " + "9" * 9000, "٣ 1"]
+    "rle",
+    ["0 3", "1 2 3", "5 a", "10 4", "-2", "-1 3", "1 9223372036854775807", "9" * 30 + " 1", "1 " + "9" * 9000, "٣ 1"],
 )
 def test_a_run_length_string_that_means_nothing_is_refused(rle: str) -> None:
     with pytest.raises(ValueError, match=r"pairs of start and length|leave the 3 x 4 pixels"):
@@ -66,7 +67,14 @@ def test_a_run_length_string_that_means_nothing_is_refused(rle: str) -> None:
 
 @pytest.mark.parametrize(
     ("rle", "hint"),
-    [("5 3 2 1", True), ("2 3 3 1", True), ("5 1 5 1", True), ("9 3 4 9", False), ("1 3 2 99", False), ("7 0 7 1", False)],
+    [
+        ("5 3 2 1", True),
+        ("2 3 3 1", True),
+        ("5 1 5 1", True),
+        ("9 3 4 9", False),
+        ("1 3 2 99", False),
+        ("7 0 7 1", False),
+    ],
 )
 def test_runs_that_overlap_or_go_back_are_refused(rle: str, hint: bool) -> None:
     """In 3 x 4 pixels; with a hint where starts and lengths add up to no more than the image's 12."""

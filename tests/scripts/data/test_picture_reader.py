@@ -118,7 +118,10 @@ def test_prepare_turns_pictures_alike(tmp_path: Path, bright_corner: np.ndarray,
     ImageStoreWriter(tmp_path, 1, settings)
     ingest = Ingest(tmp_path, 1, settings)
     facts = ingest((0, path))
-    assert (facts["exclude_reason"], facts["height"], facts["width"]) == ("", *UPRIGHT[orientation](bright_corner).shape)
+    assert (facts["exclude_reason"], facts["height"], facts["width"]) == (
+        "",
+        *UPRIGHT[orientation](bright_corner).shape,
+    )
     np.testing.assert_array_equal(ingest.store._images[0], standardize(load(path).numpy(), 32))
 
 

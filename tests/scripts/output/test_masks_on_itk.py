@@ -168,6 +168,24 @@ def test_millimetres_stay_those_of_the_standard(tmp_path: Path) -> None:
     assert entry["area_mm2"] == pytest.approx(entry["area_pixels"] * 0.06)
 
 
+@pytest.mark.parametrize("text", [b"abc\\0.2", b".1,5\\.25", b"nan\\0.25"])
+def test_a_spacing_that_is_no_number_is_none(tmp_path: Path, text: bytes) -> None:
+    """The file is read for all that, and the other tag stands in where there is one."""
+    path = tmp_path / "a.dcm"
+    for name, tags, expected in (
+        ("OT secondary capture", {"PixelSpacing": [0.12, 0.2]}, [np.nan] * 2),
+        ("CR", {"ImagerPixelSpacing": [0.12, 0.2]}, [np.nan] * 2),
+        ("CR", {"PixelSpacing": [0.12, 0.2], "ImagerPixelSpacing": [0.3, 0.4]}, [0.3, 0.4]),
+    ):
+        write_dicom(path, name, tags)
+        path.write_bytes(path.read_bytes().replace(b"0.12\\0.2", text.ljust(8)))
+        meta = CxrReader().get_data([path])[1]
+        assert text in path.read_bytes()
+        np.testing.assert_array_equal([meta["spacing_y"], meta["spacing_x"]], expected)
+        itk = np.diag([0.4, 0.3, 1, 1]) if len(tags) == 2 else np.eye(4)
+        np.testing.assert_array_equal(meta["itk_affine"], itk)  # ITK's own is another number each time
+
+
 def test_real_files(shared_data: Path, tmp_path: Path) -> None:
     paths = [str(path) for path in sorted((shared_data / "dicom").glob("*.dcm"))]
     rows = predict(({"image": path, "image_id": str(i)} for i, path in enumerate(paths)), tmp_path)
