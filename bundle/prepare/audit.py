@@ -26,6 +26,7 @@ def audit(table: pd.DataFrame, notes: list[str]) -> dict[str, Any]:
         "splits": _splits(used),
         "fractions": {f"{f} %": _size(used[used["fraction"] <= f]) for f in FRACTIONS},
         "views": _counts(used["view"]),
+        "ages": _ages(used),
         "photometric": _counts(used["photometric"].fillna("not DICOM")),
         "pixels": _pixels(used),
         "text": _text(used),
@@ -48,6 +49,7 @@ def print_audit(result: dict[str, Any], console: Console) -> None:
         "excluded",
         "photometric",
         "views",
+        "ages",
         "pixels",
         "text",
         "reports",
@@ -104,6 +106,13 @@ def _pixels(used: pd.DataFrame) -> dict[str, Any]:
         "spacing known": int(used["spacing_y"].notna().sum()),
         "spacing mm": _quantiles(used["spacing_y"].dropna()),
     }
+
+
+def _ages(used: pd.DataFrame) -> dict[str, Any]:
+    if "age" not in used:
+        return {}
+    known = used["age"].dropna()
+    return {"known": len(known), "unknown": len(used) - len(known), "years (min / median / max)": _quantiles(known)}
 
 
 def _text(used: pd.DataFrame) -> dict[str, Any]:

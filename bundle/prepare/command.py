@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import math
 import os
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from dataclasses import asdict
@@ -16,10 +17,13 @@ from bundle.datasets import LAYOUTS, Manifest
 from bundle.prepare import audit, audit_figure
 from bundle.prepare.assemble import assemble
 from bundle.prepare.ingest import ingest, reasons
+from bundle.prepare.journal import has_rows
+from bundle.prepare.look import require_images
 from bundle.prepare.pool import Limits
 from scripts.atomic import atomic_path
 from scripts.data.image_store import StoreSettings
-from scripts.data.studies import RECORD, TEXT_COLUMNS, check_rows, write_studies
+from scripts.data.splits import patient_note
+from scripts.data.studies import RECORD, TEXT_COLUMNS, check_rows, report_texts, write_studies
 from scripts.errors import CxrError
 from scripts.text import FrozenLanguageModel, TextStore
 
@@ -40,15 +44,15 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def _add_common(add: object) -> None:
     assert callable(add)
-    add("--size", type=int, default=224, help="side of the stored images, pixels (224, the configs' image_size)")
+    add("--size", type=_positive, default=224, help="side of the stored images, pixels (224, the configs' image_size)")
     add("--dtype", choices=("uint8", "uint16"), default="uint8", help="of the stored pixels (uint8)")
     add("--language-model", default="minilm", metavar="MODEL", help="minilm, none, a hub id or a folder (minilm)")
     add("--pooling", choices=("mean", "cls"), default="mean", help="of the language model's tokens (mean)")
     add("--deidentified", action="store_true", help="keep ids as they are: the source holds no identity")
     add("--seed", type=int, default=0, help="of splits, folds and label fractions (0)")
-    add("--workers", type=int, default=_cores(), help="processes (all cores)")
-    add("--time-limit", type=float, default=60, metavar="S", help="seconds that one file may take (60)")
-    add("--memory-limit", type=int, default=2048, metavar="MIB", help="memory that one file may take (2048)")
+    add("--workers", type=_positive, default=_cores(), help="processes (all cores)")
+    add("--time-limit", type=_seconds, default=60, metavar="S", help="seconds that one file may take (60)")
+    add("--memory-limit", type=_positive, default=2048, metavar="MIB", help="memory that one file may take (2048)")
     add(
         "--shard",
         type=_shard,
@@ -79,9 +83,10 @@ def main(args: Namespace) -> int:
 def prepare(args: Namespace, console: Console) -> int:
     """Manifest → image store → study table → text store → audit; each step continues what a stopped run left."""
     manifest = LAYOUTS[args.layout].read(args)
-    # Before hours of decoding: afterwards, a table without the wrong rows would be another table.
-    check_rows(manifest.table, args.source)
     out = Path(args.out)
+    _check(manifest, args, out)
+    for note in manifest.notes:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
     out.mkdir(parents=True, exist_ok=True)
     settings = StoreSettings(size=args.size, dtype=args.dtype, decode_size=args.size)
     limits = Limits(args.time_limit, args.memory_limit)
@@ -111,13 +116,30 @@ def prepare(args: Namespace, console: Console) -> int:
     return 0
 
 
+def _check(manifest: Manifest, args: Namespace, out: Path) -> None:
+    """Whatever would end the run, or make another table of it, before hours of decoding and before OUT exists."""
+    check_rows(manifest.table, args.source)
+    if not has_rows(out):  # a run that goes on may have the decoded images alone
+        require_images(manifest.table["image"].tolist(), manifest.source)
+    if args.shard[1] == 1 and any(column in manifest.table for column in TEXT_COLUMNS):
+        if not _has_text(manifest.table):
+            raise CxrError(
+                "all reports are empty after cleaning. Map other text columns, or none at all for a data set without "
+                "text."
+            )
+        if args.language_model != "none":
+            FrozenLanguageModel(args.language_model, pooling=args.pooling).identity()
+    if note := patient_note(manifest.table["patient_id"]):
+        manifest.notes.append(note)
+
+
+def _has_text(table: pd.DataFrame, rows: int = 256) -> bool:
+    return any((report_texts(table[i : i + rows]) != "").any() for i in range(0, len(table), rows))
+
+
 def _embed(table: pd.DataFrame, out: Path, args: Namespace) -> dict | None:
     """Embed the distinct reports of the rows in use; the model's identity, or None without text or model."""
     texts = table.loc[(table["exclude_reason"] == "") & (table["clean_text"] != ""), "clean_text"].tolist()
-    if not texts and any(column in table for column in TEXT_COLUMNS):
-        raise CxrError(
-            "all reports are empty after cleaning. Map other text columns, or none at all for a data set without text."
-        )
     if not texts or args.language_model == "none":
         return None
     model = FrozenLanguageModel(args.language_model, pooling=args.pooling)
@@ -140,6 +162,22 @@ def _report(table: pd.DataFrame, manifest: Manifest, out: Path, console: Console
 def _cores() -> int | None:
     """Cores that this process may use, which in a container or a batch job are fewer than the machine's."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
+def _positive(value: str) -> int:
+    if not (value.isascii() and value.isdigit() and int(value)):
+        raise ArgumentTypeError(f"{value!r} is no whole number above 0")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ArgumentTypeError(f"{value!r} is no number of seconds above 0")
+    return seconds
 
 
 def _shard(value: str) -> tuple[int, int]:

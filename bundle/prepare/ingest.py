@@ -11,16 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from bundle.prepare.journal import Journal
 from bundle.prepare.pool import Failure, Limits, guarded_map
 from scripts.data.image_store import IMAGES, ImageStoreWriter, StoreSettings
-from scripts.errors import CxrError
 
-LOOK_FOR = 200
 WORKER = "bundle.prepare.worker"
 Facts = dict[str, Any]
 
@@ -53,15 +50,13 @@ def ingest(
         Facts of the rows done so far (see `bundle.prepare.worker.Ingest`); an excluded row has an `exclude_reason`.
 
     Raises:
-        CxrError: when no image that is looked for exists, or the output folder was begun from something else.
+        CxrError: the output folder was begun from something else.
     """
     index, shards = shard
     with Journal(out, _made_from(images, source, settings), f"{index}-of-{shards}" if shards > 1 else "all") as journal:
         mine = range(index, len(images), shards)
         todo = [row for row in mine if row not in journal.rows or (retry and journal.rows[row]["exclude_reason"])]
         if todo:
-            if not journal.rows:
-                _require_images(images, source)
             store = ImageStoreWriter(out, len(images), settings)
             make = partial(_make_worker, out, len(images), settings)
             tasks = [(row, images[row]) for row in todo]
@@ -99,17 +94,6 @@ def _made_from(images: Sequence[str], source: Path, settings: StoreSettings) -> 
         "paths": hashlib.blake2b(names.encode(), digest_size=16).hexdigest(),
         **asdict(settings),
     }
-
-
-def _require_images(images: Sequence[str], source: Path) -> None:
-    """A wrong --root should cost a second, not a store of zeros."""
-    # Over the whole table: one folder of a large archive may be missing, and its rows stand together.
-    some = np.linspace(0, len(images) - 1, min(len(images), LOOK_FOR), dtype=int)
-    if not any(Path(images[row]).is_file() for row in some):
-        raise CxrError(
-            f"not one of {len(some)} images looked for exists below {source}. "
-            "Give the folder that the paths start from with --root."
-        )
 
 
 def _progress(console: Console) -> Progress:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -11,6 +12,15 @@ from typing import Any
 from scripts.errors import CxrError
 
 JOURNAL = "journal"
+
+
+def has_rows(folder: Path) -> bool:
+    """Whether an earlier run has finished a row in an output folder."""
+    for path in (folder / JOURNAL).glob("*.jsonl"):
+        with path.open("rb") as file:
+            if len(list(islice(file, 2))) == 2:
+                return True
+    return False
 
 
 class Journal:

@@ -17,6 +17,7 @@ from scripts.errors import CxrError
 
 SPLITS = ("train", "val", "test")
 FRACTIONS = (1, 10, 100)
+LARGE = 50  # rows
 WORDS = {"training": "train", "testing": "test"} | dict.fromkeys(("valid", "validate", "validation", "dev"), "val")
 
 
@@ -112,6 +113,17 @@ def merge_patients(patients: pd.Series, pixels: pd.Series) -> pd.Series:
     component = connected_components(links, directed=False)[1][: len(names)]
     first = pd.Series(names).groupby(component).transform("first").to_numpy()
     return pd.Series(first[codes], index=patients.index)
+
+
+def patient_note(patients: pd.Series) -> str:
+    """What a person should know of a large table whose rows are all patients of their own, else ""."""
+    if len(patients) < LARGE or patients.duplicated().any():
+        return ""
+    return (
+        f"EACH OF THE {len(patients)} IMAGES IS A PATIENT OF ITS OWN. If the column of the patient holds images (as "
+        "RSNA's patientId does), images of one patient lie in training and test at once: splits leak, scores are too "
+        "good and intervals too narrow."
+    )
 
 
 def check_leakage(table: pd.DataFrame, where: str) -> None:

@@ -12,11 +12,13 @@ from typing import Any, Literal
 
 import ignite.distributed as idist
 import numpy as np
+import pandas as pd
 import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
 from scripts.atomic import write_text_atomically
+from scripts.data.splits import patient_note
 from scripts.errors import CxrError
 from scripts.evaluation.shared_space import SharedSpace
 from scripts.evaluation.zero_shot import zero_shot_scores, zero_shot_summary
@@ -124,6 +126,7 @@ class EvaluationReport:
         result: dict[str, Any] = {
             "images": len(self.columns["patient_id"]),
             "patients": len(np.unique(self.columns["patient_id"])),
+            "note": patient_note(pd.Series(self.columns["patient_id"])),
             "protocol": self.protocol,
             "geometry": {name: latent_geometry(value) for name, value in features.items()},
         }
@@ -152,6 +155,8 @@ class EvaluationReport:
         print_scores(
             rows, f"{result['images']} images of {result['patients']} patients; probes on {where}; [95 % interval]"
         )
+        if result["note"]:
+            logger.warning("%s", result["note"])
 
     def _probe(self, features: dict[str, torch.Tensor]) -> dict[str, ProbeResult]:
         labels = self._labels()

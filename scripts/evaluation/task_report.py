@@ -18,6 +18,7 @@ from ignite.engine import Engine, Events
 from monai.inferers import Inferer, SimpleInferer
 
 from scripts.atomic import write_text_atomically, writing
+from scripts.data.splits import patient_note
 from scripts.engine.tracking import without_passwords
 from scripts.errors import CxrError
 from scripts.evaluation.examples import Example, network_output, to_grey
@@ -190,7 +191,11 @@ class TaskReport(ABC):
         if self.pictures:
             self.draw(table, scores, pictures)
         parts = split_table(table)
-        notes = [note for note in (parts.note, fold_note(self.settings), *scores.notes) if note]
+        notes = [
+            note
+            for note in (parts.note, patient_note(table["patient"]), fold_note(self.settings), *scores.notes)
+            if note
+        ]
         everything = [row for rows in (scores.rows, *scores.tables.values()) for row in rows]
         summary = {
             "title": self.title,

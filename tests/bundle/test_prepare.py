@@ -275,9 +275,49 @@ def test_a_repeated_image_is_refused_before_anything_is_decoded(archive, tmp_pat
 
 
 def test_a_wrong_root_costs_a_second_and_no_store(archive, tmp_path):
-    with pytest.raises(CxrError, match=r"not one of 18 images looked for exists below.*--root"):
+    with pytest.raises(CxrError, match=r"none of the 18 images exists below .*; for example row 0, .*--root"):
         run(*command(archive / "data.csv", tmp_path / "out", "--root", str(tmp_path)))
-    assert not list((tmp_path / "out").glob("images*"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (["--image", "text"], r"none of the 18 images exists below .*their column with --image"),
+        (["--image", "letter", "--study", "study"], "none of 18 files that the column of --image names is a DICOM"),
+        (["--report", "empty"], "all reports are empty after cleaning"),
+        (["--language-model", "./nowhere"], r"Language model folder \./nowhere does not exist"),
+    ],
+)
+def test_whatever_is_wrong_with_the_command_is_said_before_out_is_there(archive, tmp_path, wrong, message):
+    table = pd.read_csv(archive / "data.csv").assign(empty="XXXX")
+    for row in table.index:
+        (archive / f"letter{row}.txt").write_text("Dear colleague")
+    table["letter"] = [f"letter{row}.txt" for row in table.index]
+    table.to_csv(archive / "wrong.csv", index=False)
+    with pytest.raises(CxrError, match=message):
+        run(*command(archive / "wrong.csv", tmp_path / "out", *wrong))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_goes_on_needs_the_stored_images_alone(archive, tmp_path):
+    for name in ("DOE_JANE_0.dcm", "DOE_JANE_2.dcm"):
+        (tmp_path / name).write_bytes((archive / name).read_bytes())
+    path = tmp_path / "data.csv"
+    pd.read_csv(archive / "data.csv").iloc[[0, 2]].to_csv(path, index=False)
+    assert run(*command(path, tmp_path / "out")) == 0
+    for image in tmp_path.glob("*.dcm"):
+        image.unlink()
+    assert run(*command(path, tmp_path / "out")) == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [["--size", "0"], ["--size", "-1"], ["--workers", "0"], ["--time-limit", "nan"], ["--memory-limit", "x"]]
+)
+def test_a_number_that_cannot_be_is_refused(tmp_path, capsys, wrong):
+    with pytest.raises(SystemExit):
+        run(*command(tmp_path / "data.csv", tmp_path / "out", *wrong))
+    assert "above 0" in capsys.readouterr().err
 
 
 def test_a_full_disk_is_said_plainly(archive, tmp_path, monkeypatch):

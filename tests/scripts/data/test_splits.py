@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.data.splits import assign_folds, assign_splits, check_leakage, label_fractions, merge_patients
+from scripts.data.splits import assign_folds, assign_splits, check_leakage, label_fractions, merge_patients, patient_note
 from scripts.errors import CxrError
 
 
@@ -82,3 +82,12 @@ def test_a_patient_in_two_splits_is_named_with_its_rows():
     with pytest.raises(CxrError, match=r"^t.csv: 1 patient.*that of rows \[0, 2\]"):
         check_leakage(table, "t.csv")
     check_leakage(table.drop(index=2), "t.csv")
+
+
+def test_rows_that_are_all_patients_of_their_own_are_told():
+    """RSNA's patientId names an image: 26,684 ids of 26,684 files."""
+    images = pd.Series([f"{i:04}" for i in range(60)])
+    assert patient_note(images).startswith("EACH OF THE 60 IMAGES IS A PATIENT OF ITS OWN")
+    assert patient_note(images[:20]) == ""  # a small table may be so
+    assert patient_note(pd.concat([images, images[:1]])) == ""
+    assert patient_note(images.str[:3]) == ""
