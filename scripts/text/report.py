@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from scripts.text.cleaning import clean
-from scripts.text.headings import Section
+from scripts.text.headings import KNOWN
 from scripts.text.marks import Unmarked
 from scripts.text.markup import plain
 from scripts.text.sections import Split, split_report
@@ -67,6 +67,8 @@ def report_sections(report: object) -> dict[str, str]:
     return {name: text for name, text in parts.items() if text}
 
 
-def _own(cell: object, section: Section) -> object:
+def _own(cell: object, section: str) -> object:
     """A column's text; where it holds headings of its own, what stands under the column's."""
-    return (getattr(split_report(cell, inside=section), section) or plain(cell)) if isinstance(cell, str) else cell
+    return (
+        (getattr(split_report(cell, inside=KNOWN[section]), section) or plain(cell)) if isinstance(cell, str) else cell
+    )
