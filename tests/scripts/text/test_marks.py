@@ -119,6 +119,7 @@ def test_text_without_marks_stays() -> None:
 def test_hand_judged_sentences_of_indiana(iu_raw: dict[str, dict[str, str | None]]) -> None:
     """200 sentences with marks, drawn with two seeds and judged by reading: drop, or these letters stay.
 
+    Where the outcome was judged right, the file holds the letters that came out; the reader wrote the rules.
     Three are known to come out wrong (among them "ICD leads in position to prior study"): they should be dropped.
     """
     golden = pd.read_csv(GOLDEN, dtype={"id": str})
