@@ -109,6 +109,8 @@ def _known_names(table: pd.DataFrame, task: Task, where: str) -> list[str]:
 
 def _check_names(table: pd.DataFrame, task: Task, names: Sequence[str], where: str) -> None:
     known = _known_names(table, task, where)
+    if isinstance(names, str):  # what the command line's reader leaves of a list whose names it cannot read
+        raise CxrError(f"names={names}: no list; quote each name: --names \"['Mass (>3 cm)','A, B+C']\"")
     if not names or len(set(names)) < len(names):
         raise CxrError(f"names={list(names)}: give each finding once; the source has {', '.join(known) or 'none'}.")
     kind = {"classification": "labels", "segmentation": "masks", "detection": "boxes"}[task]
