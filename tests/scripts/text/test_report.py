@@ -15,7 +15,7 @@ from scripts.text import Report, read_report, report_text
 # Each Indiana report, read from its XML by a script that knows nothing of ours: whether FINDINGS and IMPRESSION hold
 # anything, how many marks (XXX...) there are, and, where there are none, how many letters and digits impression and
 # findings have together and the first eight digits of their SHA-256: in lower case; entities and <BR> resolved; without
-# three closing "END OF REPORT"; of 2415, which holds a second report in its impression, the last impression.
+# a closing "END OF REPORT"; of 2415, which holds a second report in its impression, the last impression.
 GOLDEN = Path(__file__).with_name("iu_reports.csv")
 
 
