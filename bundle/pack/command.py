@@ -16,7 +16,14 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
-from bundle.pack.configs import Config, apply_settings, config_folder, read_configs, set_paths
+from bundle.pack.configs import (
+    Config,
+    apply_settings,
+    carry_normalization,
+    config_folder,
+    read_configs,
+    set_paths,
+)
 from bundle.pack.data_licence import data_licence
 from bundle.pack.metadata import describe, require
 from bundle.pack.numbers import Run, read_run
@@ -25,6 +32,7 @@ from bundle.pack.scripts_part import ScriptsPart
 from scripts.atomic import save_atomically
 from scripts.errors import CxrError
 from scripts.image import load_weights, read_weights
+from scripts.image.normalization import image_statistics
 from scripts.pretraining import MFlag
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,13 +108,17 @@ def pack(
     apply_settings(configs, {**_known(run.settings, configs), **_calibration(run, configs), **(settings or {})})
     set_paths(configs, task)
     try:
-        network = load_weights(_network(configs["train"]), weights)
+        network = _network(configs["train"])
+        built = image_statistics(network)
+        network = load_weights(network, weights)
     except CxrError as error:
         if run.settings:
             raise
         raise CxrError(
             f"{error} No {weights.stem}.json beside the weights says so: give --set encoder=NAME."
         ) from error
+    if (found := image_statistics(network)) is not None and found != built:
+        carry_normalization(configs, found)
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=f".{PACKS[task]}.") as temporary:
         part = Path(temporary) / PACKS[task]

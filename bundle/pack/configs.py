@@ -13,10 +13,13 @@ from monai.bundle.utils import ID_SEP_KEY, MACRO_KEY
 from scripts.engine.overrides import is_overridable
 from scripts.errors import CxrError
 from scripts.image.build import encoder_config
+from scripts.image.normalization import Normalization
 
 CONFIGS = ("train", "evaluate", "inference", "multi_gpu_train")
 # Of the run and its machine, not of the network.
-NOT_SWITCHES = ("task", "encoder_weights", "start_weights", "fraction", "fold")
+NOT_SWITCHES = (
+    "task", "encoder_weights", "encoder_mean", "encoder_std", "start_weights", "fraction", "fold"
+)  # fmt: skip
 Config = dict[str, Any]
 
 
@@ -94,6 +97,22 @@ def set_paths(configs: dict[str, Config], task: str) -> None:
         configs["train"]["encoder_weights"] = start
     else:  # the encoder is in the task's file
         configs["train"] |= {"encoder_weights": None, "start_weights": start}
+
+
+def carry_normalization(configs: dict[str, Config], found: Normalization) -> None:
+    """Has every config build the network with what its encoder normalises images by, in place: MONAI's own loaders pass
+    over tensors that a network is not built with.
+    """
+    own = {"image_mean": list(found.mean), "image_std": list(found.std)}
+    for config in configs.values():
+        network = config.get("network_def", {})
+        if network.get("_target_") == "@encoder":  # MONAI's own class
+            config["network_def"] = {**network, "_target_": "scripts.image.build_encoder", "encoder": "@encoder", **own}
+        elif "body" in config.get("encoder_options", {}):
+            options = config["encoder_options"]
+            config["encoder_options"] = {**options, "body_options": {**options.get("body_options", {}), **own}}
+        elif "encoder_options" in config:
+            config["encoder_options"] = {**config["encoder_options"], **own}
 
 
 def _anywhere(encoder: Any) -> str | dict[str, Any]:

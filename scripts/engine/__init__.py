@@ -5,6 +5,7 @@ from scripts.engine.batch import PrepareImage, PrepareImageReport
 from scripts.engine.best import KeepBest
 from scripts.engine.boxes_batch import PrepareBoxes
 from scripts.engine.cache import CacheFeatures
+from scripts.engine.check_features import CheckFeatures
 from scripts.engine.clip import ClipGradients
 from scripts.engine.collapse import WatchCollapse
 from scripts.engine.cost import MeasureCost
@@ -23,6 +24,7 @@ __all__ = [
     "AutocastInferer",
     "CacheFeatures",
     "CheckValidation",
+    "CheckFeatures",
     "ClipGradients",
     "EmbedReports",
     "History",

@@ -17,6 +17,7 @@ from ignite.engine import Engine, Events
 from scripts.atomic import save_atomically, write_text_atomically
 from scripts.engine.state import add_part, on_error, unwrap
 from scripts.errors import CxrError
+from scripts.image.normalization import image_statistics
 
 logger = logging.getLogger(__name__)
 ENCODER = "encoder."
@@ -38,7 +39,8 @@ class KeepBest:
         patience: validations to wait for a better one; 0 never ends early.
         min_delta: least improvement that counts.
         settings: what a person must know to use the weights (encoder, names, image size); written beside each file as
-            `.json`, with the best validation.
+            `.json`, with the mean and deviation that the encoder normalises images by, where they are not the
+            workflows', and the best validation.
     """
 
     def __init__(
@@ -157,8 +159,14 @@ class KeepBest:
             value = self.best if math.isfinite(self.best) else None
             best = {"metric": self.metric, "value": value, "epoch": self.best_epoch}
             write_text_atomically(
-                json.dumps({"settings": dict(self.settings), "best": best}, indent=1), path.with_suffix(".json")
+                json.dumps({"settings": dict(self.settings) | self._normalized(), "best": best}, indent=1),
+                path.with_suffix(".json"),
             )
+
+    def _normalized(self) -> dict[str, Any]:
+        """What the encoder normalises its images by, where that is not what the workflows do."""
+        found = image_statistics(unwrap(self.network))
+        return {} if found is None else {"encoder_mean": list(found.mean), "encoder_std": list(found.std)}
 
     def state_dict(self) -> dict[str, Any]:
         """What a resumed run has to remember; the weights are written first, for it to find them."""

@@ -21,6 +21,8 @@ from scripts.errors import CxrError
 
 Storage = Literal["float16", "float32"]
 _IDS = ".ids.npy"
+# Counts up whenever an encoder of the same weights gives other features than before.
+POOLING = 2
 
 
 class StoredFeatures:
@@ -129,7 +131,7 @@ def _write(path: Path, array: NDArray[Any]) -> None:
 
 def encoder_key(encoder: nn.Module, identity: Mapping[str, Any]) -> str:
     """Digest of an encoder's weights and of what else its features depend on."""
-    digest = hashlib.blake2b(repr(sorted(identity.items())).encode(), digest_size=16)
+    digest = hashlib.blake2b(repr(sorted({**identity, "pooling": POOLING}.items())).encode(), digest_size=16)
     for name, value in sorted(encoder.state_dict().items()):
         digest.update(name.encode())
         digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())

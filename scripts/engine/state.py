@@ -21,6 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 from scripts.atomic import save_atomically
 from scripts.data.sampling import EpochSampler
 from scripts.errors import CxrError
+from scripts.image.normalization import adopt_normalization
 from scripts.tensor_files import read_tensors
 
 logger = logging.getLogger(__name__)
@@ -228,6 +229,7 @@ class ResumeAndSave:
                 f"{engine.state.epoch_length}: same data, batch_size and number of ranks are needed to resume."
             )
         try:
+            adopt_normalization(unwrap(self.network), state["network"])
             unwrap(self.network).load_state_dict(state["network"])
             for name, part in parts(engine).items():
                 # The length of the schedule is this run's: with more epochs the rate falls along the longer curve.

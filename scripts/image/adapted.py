@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from scripts.errors import SettingError
 from scripts.image.features import FeatureEncoder
+from scripts.image.normalization import Normalization
 
 if TYPE_CHECKING:
     from scripts.image.build import Encoder
@@ -180,6 +181,11 @@ class AdaptedEncoder(FeatureEncoder):
     def frozen_part(self) -> nn.Module:
         """See `FeatureEncoder`: itself once it is frozen, before that the encoder inside."""
         return self if self.frozen else self.inner
+
+    @torch.jit.ignore
+    def normalize(self, wanted: Normalization) -> None:
+        """See `FeatureEncoder`; the frozen encoder's images."""
+        self.inner.normalize(wanted)
 
     def stages(self) -> list[nn.Module]:
         """See `FeatureEncoder`: the Adaptor's projection and its layers; the rest never learns."""

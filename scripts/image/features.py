@@ -9,6 +9,7 @@ from torch import nn
 from torch.func import functional_call
 
 from scripts.errors import CxrError
+from scripts.image.normalization import Normalization, normalize_images
 
 _PROBE = 224  # pixels; only shapes are computed, so that a larger image would cost nothing
 
@@ -79,6 +80,15 @@ class FeatureEncoder(nn.Module):
         """`pooled` and `forward` in one pass; here for encoders whose pooled vector is their last map's average."""
         maps = self.forward(image)
         return maps[-1].mean((2, 3)), maps
+
+    @torch.jit.ignore
+    def normalize(self, wanted: Normalization) -> None:
+        """Has the encoder take its images by another mean and deviation than the workflows', from now on.
+
+        Raises:
+            CxrError: its images have other channels.
+        """
+        normalize_images(self.body, wanted)
 
     def stages(self) -> list[nn.Module]:
         """The body in parts, input to output: what layer-wise learning rates step through."""

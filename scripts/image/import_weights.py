@@ -15,11 +15,23 @@ from torch import nn
 
 from scripts.errors import CxrError
 from scripts.image.densenet import monai_name
+from scripts.image.families import known_normalization
+from scripts.image.normalization import (
+    Normalization,
+    NormalizedConv2d,
+    adopt_normalization,
+    first_convolution,
+    image_statistics,
+    normalize_images,
+    read_normalization,
+)
 from scripts.image.weights import differences, read_file
 
 logger = logging.getLogger(__name__)
 
 _COUNTER = "num_batches_tracked"  # batch norm's counter of batches, which files of torch before 0.4.1 lack
+# Of a first convolution (`NormalizedConv2d`); files of other projects have none.
+_STATISTICS = ("conv1.scale", "conv1.shift", "conv0.scale", "conv0.shift")
 # Slow copies of a trained encoder, as ALBEF (`_m`), MoCo (`_k`), BYOL (`target`) and DINO (`teacher`) name them.
 _MOMENTUM = re.compile(r"(.*_)?(k|m|ema|momentum|target|teacher)")
 # A ResNet within `nn.Sequential(*children)`, as MedKLIP and KAD keep theirs.
@@ -34,6 +46,8 @@ class ImportReport:
         matched: tensors of the file that the encoder took.
         of: tensors of the encoder, but for batch norm's counters of batches.
         prefix: of the encoder's names within the file.
+        normalization: what the encoder normalises its images by since, where the file or its origin tells: of this
+            project's own files their own, of a known family (`scripts.image.families`) its code's; else None.
         left_out: part of the file to the number of its tensors; parts beside the encoder by their whole name, parts of
             the encoder's own module (`fc`) without the prefix.
     """
@@ -42,6 +56,7 @@ class ImportReport:
     of: int
     prefix: str
     left_out: dict[str, int]
+    normalization: Normalization | None = None
 
     def __str__(self) -> str:
         parts = ", ".join(f"{name} {count}" for name, count in self.left_out.items())
@@ -55,7 +70,8 @@ def import_weights(body: nn.Module, path: str | Path) -> ImportReport:
     names may have any prefix there (`module.`, `encoder.encoder.` in BioViL, `img_encoder_q.model.` in MGCA,
     `gloria.img_encoder.model.` in GLoRIA), which is found by comparing names and shapes; of several that fit, one of a
     trained encoder comes before a momentum copy. Torchvision's names of a DenseNet count as MONAI's. Classifiers,
-    projections and text encoders beside it are left out, and told in the log.
+    projections and text encoders beside it are left out, and told in the log. A CNN takes over the mean and deviation
+    that the weights were trained with, where they are known (`ImportReport.normalization`).
 
     Args:
         body: of a `FeatureEncoder`.
@@ -65,9 +81,10 @@ def import_weights(body: nn.Module, path: str | Path) -> ImportReport:
         CxrError: there is no such file or it holds more than plain tensors; or not every tensor of the encoder is in
             it with its shape, or the file's encoder has more than this one: with the keys and the nearest prefix.
     """
-    own = {key: value.shape for key, value in body.state_dict().items()}
-    needed = {key: shape for key, shape in own.items() if not key.endswith(_COUNTER)}
-    found = {monai_name(key): value for key, value in _flat(read_file(path))}
+    own = _shapes(body)
+    needed = {key: shape for key, shape in own.items() if not key.endswith((_COUNTER, *_STATISTICS))}
+    raw = dict(_flat(read_file(path)))
+    found = {monai_name(key): value for key, value in raw.items()}
     near = _nearest(found, needed)
     if "layer1.0.conv1.weight" in own:
         in_words = {_in_words(key): value for key, value in found.items()}
@@ -81,6 +98,8 @@ def import_weights(body: nn.Module, path: str | Path) -> ImportReport:
     prefix, parts = near.prefix, {key.partition(".")[0] for key in own}
     inside = {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
     weights = {key: value for key, value in inside.items() if key.partition(".")[0] in parts}
+    adopt_normalization(body, weights)
+    own = {key: shape for key, shape in _shapes(body).items() if key in weights or not key.endswith(_STATISTICS)}
     if wrong := differences(own, weights):
         raise CxrError(
             f"{path} does not fit this network: {wrong}; it has {near.shapes} of {len(needed)} tensors, under prefix "
@@ -88,7 +107,8 @@ def import_weights(body: nn.Module, path: str | Path) -> ImportReport:
         )
     body.load_state_dict(weights, strict=False)
     rest = {key: value for key, value in found.items() if key.removeprefix(prefix) not in weights}
-    report = ImportReport(len(needed), len(needed), prefix, _groups(rest, prefix))
+    normalization = _normalization(body, raw, prefix)
+    report = ImportReport(len(needed), len(needed), prefix, _groups(rest, prefix), normalization)
     logger.info("%s: %s.", Path(path).name, report)
     return report
 
@@ -96,6 +116,26 @@ def import_weights(body: nn.Module, path: str | Path) -> ImportReport:
 def has_adaptor(path: str | Path) -> bool:
     """Whether a file of weights is of an encoder with an adaptor, of which `inner` is only the frozen part."""
     return any("adaptor" in key.split(".") for key, _ in _flat(read_file(path)))
+
+
+def _normalization(body: nn.Module, raw: Mapping[str, torch.Tensor], prefix: str) -> Normalization | None:
+    """What a file tells of the images that its encoder wants; of a family, the body's first convolution is told too."""
+    first, beside = (
+        first_convolution(body),
+        [raw.get(prefix.removesuffix("body.") + name) for name in ("scale", "shift")],
+    )
+    if first is None:
+        scale, shift = beside
+        return None if scale is None or shift is None else read_normalization(scale, shift)
+    if isinstance(first, NormalizedConv2d):  # by the file, or by the options that the body was built with
+        return image_statistics(body)
+    if (known := known_normalization(raw, prefix)) is not None:
+        normalize_images(body, known)
+    return known
+
+
+def _shapes(body: nn.Module) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in body.state_dict().items()}
 
 
 def _flat(values: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:

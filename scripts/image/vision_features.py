@@ -8,12 +8,14 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import nn
+from transformers import PreTrainedModel
 
 from scripts.errors import CxrError
 from scripts.image.features import FeatureEncoder
+from scripts.image.normalization import GREY_MEAN, GREY_STD, Normalization, normalize_images, scale_and_shift
 
-# What the workflows normalise images with: the grey mean of ImageNet's colours, three times.
-GREY_MEAN, GREY_STD = 0.449, 0.226
+# Hierarchies whose own pooled vector is the norm of the mean, not the mean of the norm.
+_NORM_OF_MEAN = ("convnext", "convnextv2", "dinov3_convnext")
 
 
 def vision_encoder(body: Any) -> VisionModelEncoder:
@@ -45,11 +47,9 @@ class VisionModelEncoder(FeatureEncoder):
         if isinstance(getattr(getattr(body, "pooler", None), "dense", None), nn.Linear):
             self.body.pooler = None
         # In the state dict: weights without the normalisation that they were trained with are another function.
-        channels = getattr(config, "num_channels", 3)
-        mean = torch.tensor(getattr(config, "image_mean", None) or [GREY_MEAN] * channels).reshape(1, channels, 1, 1)
-        std = torch.tensor(getattr(config, "image_std", None) or [GREY_STD] * channels).reshape(1, channels, 1, 1)
-        self.register_buffer("scale", GREY_STD / std)
-        self.register_buffer("shift", (GREY_MEAN - mean) / std)
+        scale, shift = scale_and_shift(self._configured(), getattr(config, "num_channels", 3))
+        self.register_buffer("scale", scale)
+        self.register_buffer("shift", shift)
         # Models whose position embeddings have one size unless they are told to resize them.
         resizes = "interpolate_pos_encoding" in inspect.signature(self.body.forward).parameters
         self._arguments = {"interpolate_pos_encoding": True} if resizes else {}
@@ -61,10 +61,25 @@ class VisionModelEncoder(FeatureEncoder):
             reason = str(error).strip().split("\n")[0][:200]
             raise CxrError(f"{type(body).__name__} cannot be an image encoder here ({reason}).") from error
 
+    def _configured(self) -> Normalization:
+        config = self.body.config
+        mean, std = (getattr(config, name, None) for name in ("image_mean", "image_std"))
+        return Normalization(tuple(mean or [GREY_MEAN]), tuple(std or [GREY_STD]))
+
+    def normalize(self, wanted: Normalization) -> None:
+        """See `FeatureEncoder`."""
+        normalize_images(self.body, wanted)
+        scale, shift = scale_and_shift(self._configured(), self.scale.shape[1])
+        self.scale.copy_(scale)
+        self.shift.copy_(shift)
+
     def run(self, image: torch.Tensor, **arguments: Any) -> Any:
         """The body's own output for `(B, 3, H, W)`, normalised as the workflows do it."""
+        return self._run(self.body, image, **arguments)
+
+    def _run(self, body: Any, image: torch.Tensor, **arguments: Any) -> Any:
         image = image[:, : self.scale.shape[1]]  # all three are equal; a model of grey images takes one
-        return self.body(pixel_values=image * self.scale + self.shift, **self._arguments, **arguments)
+        return body(pixel_values=image * self.scale + self.shift, **self._arguments, **arguments)
 
     def reinitialize(self) -> None:
         """See `FeatureEncoder`: the weights of a body newly made from the same configuration."""
@@ -135,22 +150,54 @@ class TokenEncoder(VisionModelEncoder):
 
 class HierarchyEncoder(VisionModelEncoder):
     """A backbone of transformers with maps of several strides (ConvNeXt, Swin, ResNet, …), of each stride its last one;
-    the pooled vector is the global average of the last map.
+    the pooled vector is the `pooler_output` of its model, else the global average of the last map.
     """
 
     _kept: tuple[int, ...] | None = None  # which of the body's maps are given; all, until they have been measured
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """See `FeatureEncoder`; one map a stride."""
-        maps = self._maps(image)
-        return maps if self._kept is None else [maps[i] for i in self._kept]
+        return self._some(self._maps(self._found(image)))
 
     def pooled(self, image: torch.Tensor) -> torch.Tensor:
         """See `FeatureEncoder`."""
-        return self._maps(image)[-1].mean((2, 3))
+        model = self._model()
+        return self._pooled(self._found(image)) if model is None else _vector(self._run(model, image).pooler_output)
 
-    def _maps(self, image: torch.Tensor) -> list[torch.Tensor]:
-        return list(self.run(image).feature_maps)
+    def pooled_and_maps(self, image: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        """See `FeatureEncoder`; in two passes where the backbone keeps back what its model pools."""
+        found = self._found(image)
+        pooled = self._pooled(found) if self._model() is None else self.pooled(image)
+        return pooled, self._some(self._maps(found))
+
+    def _model(self) -> Any:
+        """The whole model, where the backbone has it inside and leaves out its pooled vector."""
+        models = (child for child in self.body.children() if isinstance(child, PreTrainedModel))
+        return next((model for model in models if getattr(model, "pooler", None) is not None), None)
+
+    def _found(self, image: torch.Tensor) -> Any:
+        return (
+            self.run(image, output_hidden_states=True)
+            if self.body.config.model_type in _NORM_OF_MEAN
+            else self.run(image)
+        )
+
+    def _pooled(self, found: Any) -> torch.Tensor:
+        """What the whole model makes of its last map."""
+        last, kind = found.feature_maps[-1], self.body.config.model_type
+        if kind in _NORM_OF_MEAN:  # the last map of a ConvNeXt backbone is normed already
+            norm = self.body.layer_norm if kind == "dinov3_convnext" else [*self.body.hidden_states_norms.values()][-1]
+            mean, eps = found.hidden_states[-1].mean((2, 3)), self.body.config.layer_norm_eps
+            return F.layer_norm(mean, mean.shape[1:], norm.weight, norm.bias, eps)
+        if kind == "swinv2":
+            return self.body.layernorm(last.flatten(2).transpose(1, 2)).mean(1)
+        return last.mean((2, 3))
+
+    def _some(self, maps: list[torch.Tensor]) -> list[torch.Tensor]:
+        return maps if self._kept is None else [maps[i] for i in self._kept]
+
+    def _maps(self, found: Any) -> list[torch.Tensor]:
+        return list(found.feature_maps)
 
     def _measure(self) -> None:
         super()._measure()
@@ -163,9 +210,23 @@ class StatesEncoder(HierarchyEncoder):
     SegFormer's encoder, …): its hidden states, and its output.
     """
 
-    def _maps(self, image: torch.Tensor) -> list[torch.Tensor]:
-        found = self.run(image, output_hidden_states=True)
+    def _model(self) -> None:
+        """The body is the model."""
+
+    def _found(self, image: torch.Tensor) -> Any:
+        return self.run(image, output_hidden_states=True)
+
+    def _pooled(self, found: Any) -> torch.Tensor:
+        pooled = getattr(found, "pooler_output", None)
+        return _vector(found.last_hidden_state if pooled is None else pooled)
+
+    def _maps(self, found: Any) -> list[torch.Tensor]:
         return [*found.hidden_states, found.last_hidden_state]
+
+
+def _vector(pooled: torch.Tensor) -> torch.Tensor:
+    """`(B, C)`, or `(B, C, h, w)` of few cells (TextNet pools to 2 x 2), to `(B, C)`."""
+    return pooled if pooled.ndim == 2 else pooled.mean((2, 3))
 
 
 def _around_blocks(body: nn.Module) -> tuple[list[nn.Module], list[nn.Module], list[nn.Module]]:

@@ -92,14 +92,14 @@ def build_vision_model(values: Mapping[str, Any], **options: Any) -> nn.Module:
     chosen = {key: values[key] for key in _STATISTICS if key in values}
     if "vision_config" in form.sub_configs:
         form, values = form.sub_configs["vision_config"], values.get("vision_config") or {}
-    unknown = sorted(set(options) - set(form().to_dict()))
+    unknown = sorted(set(options) - {*form().to_dict(), *_STATISTICS})
     if unknown:
         raise CxrError(f"encoder_options: a '{form.model_type}' has no {', '.join(unknown)}.")
     settings = {key: value for key, value in values.items() if key not in _NOT_SETTINGS}
     try:
         config = form(**{**settings, **chosen, **options})
         # A configuration may ask for float16, in which nothing can be trained.
-        model = (AutoBackbone if _is_backbone(config) else AutoModel).from_config(config, dtype=torch.float32)
+        model = _backbone(config) if _is_backbone(config) else AutoModel.from_config(config, dtype=torch.float32)
     except (ImportError, KeyError, TypeError, ValueError, StrictDataclassError) as error:
         raise CxrError(f"'{form.model_type}' cannot be built as configured: {_short(error)}") from error
     if getattr(model, "main_input_name", "") != "pixel_values" or getattr(config, "num_channels", 3) not in (1, 3):
@@ -122,6 +122,15 @@ def _is_backbone(config: Any) -> bool:
     return True
 
 
+def _backbone(config: Any) -> Any:
+    """The backbone with random weights; with its model's final norm where it would leave that out."""
+    from scripts.image.normed_backbones import NORMED
+
+    if config.model_type in NORMED:
+        return NORMED[config.model_type]._from_config(config, dtype=torch.float32)
+    return AutoBackbone.from_config(config, dtype=torch.float32)
+
+
 def load_vision_weights(body: Any, name: str | Path) -> Any:
     """Loads a folder's or hub model's weights into a body of the same architecture, in place.
 
@@ -133,7 +142,8 @@ def load_vision_weights(body: Any, name: str | Path) -> Any:
     """
     own = body.state_dict()
     norms = [key.split(".")[1] for key in own if key.startswith("hidden_states_norms.")]
-    names = {rf"^(?:{body.base_model_prefix}\.)?layernorm\.": f"hidden_states_norms.{norms[-1]}."} if norms else None
+    renamed = norms and "model.layernorm.weight" not in own  # MaskFormer's backbone has the final norm besides
+    names = {rf"^(?:{body.base_model_prefix}\.)?layernorm\.": f"hidden_states_norms.{norms[-1]}."} if renamed else None
     model_name, revision = _pinned(name)
     check_folder(name)
     try:

@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scripts.errors import CxrError
 from scripts.image.card import check_card
+from scripts.image.normalization import adopt_normalization
 from scripts.tensor_files import read_tensors
 
 # Weights that are not loaded. A word as well as None: MONAI's command line passes over an override that is None.
@@ -60,6 +61,7 @@ def load_weights(
     """
     weights = {key.removeprefix(prefix): value for key, value in read_weights(path).items() if key.startswith(prefix)}
     weights = {key: value for key, value in weights.items() if not key.startswith(tuple(ignore))}
+    adopt_normalization(network, weights)
     if found := differences({key: value.shape for key, value in network.state_dict().items()}, weights):
         raise CxrError(f"{path} does not fit this network: {found}. Is `encoder` the one it was trained with?")
     network.load_state_dict(weights, strict=False)

@@ -12,6 +12,7 @@ from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
 from scripts.image import RANDOM, FeatureEncoder, load_body, load_weights
+from scripts.image.normalization import Numbers
 
 Network = TypeVar("Network", bound=nn.Module)
 _PROBE = 64  # pixels
@@ -22,6 +23,8 @@ def prepare_network(
     encoder_weights: str | Path | None = None,
     frozen: bool = True,
     weights: str | Path | None = None,
+    encoder_mean: Numbers | None = None,
+    encoder_std: Numbers | None = None,
 ) -> Network:
     """Loads weights into a task's network, freezes its encoder or lets it learn, and lays it out for fast convolution.
 
@@ -32,15 +35,18 @@ def prepare_network(
         network: has the encoder as `encoder`; is changed in place, and returned.
         encoder_weights: see `scripts.image.load_body`; none leaves the encoder random.
         frozen: the encoder stays as it is, in eval mode (see `FeatureEncoder.freeze`).
-        weights: state dict of the whole network, to start from or to evaluate; none, or "random", loads nothing.
+        weights: state dict of the whole network, the encoder in it, to start from or to evaluate; none, or "random",
+            loads nothing.
+        encoder_mean, encoder_std: see `scripts.image.load_body`.
 
     Raises:
         CxrError: weights do not fit; the keys are listed.
     """
     encoder: FeatureEncoder = network.encoder  # type: ignore[assignment]
-    load_body(encoder.body, encoder_weights)
-    if weights and weights != RANDOM:
-        load_weights(network, weights)
+    whole = bool(weights) and weights != RANDOM
+    load_body(encoder, None if whole else encoder_weights, encoder_mean, encoder_std)
+    if whole:
+        load_weights(network, weights)  # type: ignore[arg-type]
     if frozen:
         encoder.freeze()
     else:

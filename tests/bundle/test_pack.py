@@ -23,6 +23,7 @@ from bundle.pack import PACKS, pack
 from bundle.pack.configs import expand, read_configs
 from bundle.pack.scripts_part import ScriptsPart
 from scripts.errors import CxrError
+from scripts.image import build_encoder
 
 PROJECT = Path(__file__).resolve().parents[2]
 THIN = {"encoder": "resnet10", "network_def#widen_factor": 0.25, "image_size": 64}  # tests/conftest.py's training
@@ -309,6 +310,28 @@ def test_an_adapted_encoder_goes_along_without_the_folder_that_it_stands_on(task
     found = _load(root, type(network).__name__)
     assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
     assert (root / "scripts" / "image" / "adapted.py").is_file()
+
+
+@pytest.mark.parametrize("task", ["pretraining", "segmentation"])
+def test_what_the_encoder_normalises_images_by_goes_along(task: str, tmp_path: Path) -> None:
+    """MONAI's `load` copies the tensors that network_def has, and leaves out the others without a word."""
+    from scripts.image import load_encoder
+    from scripts.tasks import Segmenter
+
+    options = {"widen_factor": 0.125}
+    network = load_encoder(build_encoder("resnet10", **options), None, 0.5, 0.25)
+    settings: dict[str, Any] = {"encoder": "resnet10", "image_size": 32, "encoder_mean": [0.5], "encoder_std": [0.25]}
+    own = {"network_def#widen_factor": 0.125} if task == "pretraining" else {}
+    if task == "segmentation":
+        network = Segmenter(network, 1)
+        settings |= {"task": task, "names": ["lungs"], "encoder_options": options}
+    torch.save(network.state_dict(), tmp_path / "model.pt")
+    (tmp_path / "model.json").write_text(json.dumps({"settings": settings}))
+    root = pack(task, tmp_path / "model.pt", tmp_path / "dist", settings=own)
+    found = _load(root, "ResNet" if task == "pretraining" else "Segmenter")
+    assert found.keys() == network.state_dict().keys()
+    assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
+    assert sum(key.endswith(("conv1.scale", "conv1.shift")) for key in found) == 2
 
 
 def _load(root: Path, kind: str) -> dict[str, torch.Tensor]:

@@ -143,7 +143,7 @@ def test_a_probe_on_cached_features_is_the_probe_on_images(
     settings = task_overrides("classification") | {"augment": False, "standardize": False, "epochs": 2}
     run_config(["classification/train.json"], tmp_path / "cached", **settings)
     looking = run_config(["classification/train.json"], tmp_path / "looking", run=False, **settings)
-    looking.parser["train#handlers#2#enabled"] = False
+    looking.parser["train#handlers#3#enabled"] = False
     looking.initialize()
     looking.run()
     heads = [
