@@ -15,17 +15,13 @@ from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
 from scripts.data.sniff import is_dicom
 from scripts.data.standardize import standardize
-from scripts.errors import CxrError
-
-REASON_LENGTH = 200
+from scripts.errors import CxrError, UnreadableError
 
 
 class Ingest:
     """Callable `(row, path) -> facts` that writes the row's pixels to the store in the making.
 
-    Facts: `exclude_reason` ("" = stored; else "kind: detail", without the file's name, which may hold a patient's), and
-    of a stored image `height, width` (original pixels), `spacing_y, spacing_x` (mm), `itk_affine` (4 x 4, row by row),
-    `photometric`, `view`, `pixels` (a digest of the stored bytes).
+    return {**size, **words, **spacing, "itk_affine": meta["itk_affine"].ravel().tolist()}
 
     Args:
         out: output folder.
@@ -57,7 +53,7 @@ class Ingest:
         except Exception as error:  # decoders raise whatever they like on a damaged file
             if isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError):
                 raise MemoryError from error
-            return {"exclude_reason": f"unreadable: {_without_name(error, path)}"}
+            return {"exclude_reason": f"unreadable: {why_unreadable(error, path)}"}
         if not pixels.any():
             return {"exclude_reason": "no contrast: all pixels have the same value"}
         self.store[row] = pixels
@@ -76,15 +72,15 @@ class Ingest:
 
 
 def _facts(image: np.ndarray, meta: dict[str, Any]) -> dict[str, Any]:
-    facts = {"height": image.shape[-2], "width": image.shape[-1], "photometric": None, "view": None, **meta}
+    words = {key: meta.get(key) or None for key in ("photometric", "view", "remarks")}
+    size = {"height": meta.get("height", image.shape[-2]), "width": meta.get("width", image.shape[-1])}
     spacing = {axis: distance for axis in ("spacing_y", "spacing_x") if np.isfinite(distance := meta.get(axis, np.nan))}
-    return {**{key: facts[key] or None for key in ("height", "width", "photometric", "view")}, **spacing} | {
-        "itk_affine": meta["itk_affine"].ravel().tolist()
-    }
+    return {**size, **words, **spacing, "itk_affine": meta["itk_affine"].ravel().tolist()}
 
 
-def _without_name(error: Exception, path: str) -> str:
-    """First line of a message; file names can hold a patient's name."""
-    text = str(error).strip() or type(error).__name__
-    text = text.removeprefix(f"{path}: ").replace(path, "the file").replace(Path(path).name, "the file")
-    return text.splitlines()[0][:REASON_LENGTH]
+def why_unreadable(error: Exception, path: str) -> str:
+    """Why a file is unreadable, in our own words; others quote the file, and only their error's kind is said."""
+    for own in (error.__cause__, error):
+        if isinstance(own, (UnreadableError, CxrError)):
+            return str(own).replace(str(Path(path)), "the file").splitlines()[0]
+    return f"it is damaged ({type(error).__name__})"

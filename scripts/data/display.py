@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
+
+from scripts.data.layout import Layout
+from scripts.data.look_up import look_up, table_in
+from scripts.data.vocabulary import LUT_SHAPES, code
+from scripts.errors import UnreadableError
+
+CONTRADICTION = "MONOCHROME1 with Presentation LUT Shape IDENTITY"
+FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 @dataclass(frozen=True)
@@ -29,80 +37,78 @@ class Display:
         return self.table[index]
 
 
-def display_of(ds: Dataset, bits_stored: int, signed: bool, photometric: str) -> Display:
+def display_of(ds: Dataset, layout: Layout) -> Display:
     """Build the table: modality LUT or rescale, then VOI LUT or the first window, then inversion, each if it is there.
 
     MONOCHROME1 and PresentationLUTShape INVERSE mean the same inversion, once. Colour has none of the steps.
 
     Raises:
-        ValueError: for a table that is damaged, or values that are not finite.
+        UnreadableError: for a table that is damaged, or values that are not finite.
     """
-    first = -(2 ** (bits_stored - 1)) if signed else 0
-    last = first + 2**bits_stored - 1
+    first = -(2 ** (layout.stored - 1)) if layout.signed else 0
+    last = first + 2**layout.stored - 1
     values = np.arange(first, last + 1, dtype=np.float64)
     low, high = float(first), float(last)
     with np.errstate(all="ignore"):
-        if photometric.startswith("MONOCHROME"):
-            values, low, high = _modality(values, low, high, ds)
-            values, low, high = _values_of_interest(values, low, high, ds)
-            shape = str(ds.get("PresentationLUTShape") or "").strip().upper()
-            if photometric == "MONOCHROME1" or shape == "INVERSE":
+        if layout.samples == 1:
+            values, low, high = _modality(values, low, high, ds, layout)
+            values, low, high = _values_of_interest(values, low, high, ds, layout)
+            if layout.photometric == "MONOCHROME1" or _shape(ds) == "INVERSE":
                 values = low + high - values
         table = values.astype(np.float32)
     if not np.isfinite(table).all():
-        raise ValueError("its rescale or window values give no finite numbers")
+        raise UnreadableError("its rescale or window values give no finite numbers")
     return Display(table, first, low, high)
 
 
-def _modality(values: NDArray[Any], low: float, high: float, ds: Dataset) -> tuple[NDArray[Any], float, float]:
-    if ds.get("ModalityLUTSequence"):
-        return _look_up(values, ds.ModalityLUTSequence[0], ds)
-    slope, intercept = (
-        _first(ds.get(name), default) for name, default in (("RescaleSlope", 1), ("RescaleIntercept", 0))
-    )
+def contradicts_itself(ds: Dataset, layout: Layout) -> bool:
+    """Whether MONOCHROME1 says that the picture is inverted, and Presentation LUT Shape that it is not."""
+    return layout.photometric == "MONOCHROME1" and _shape(ds) == "IDENTITY"
+
+
+def _shape(ds: Dataset) -> str:
+    return code(ds, "PresentationLUTShape", LUT_SHAPES)
+
+
+def _modality(
+    values: NDArray[Any], low: float, high: float, ds: Dataset, layout: Layout
+) -> tuple[NDArray[Any], float, float]:
+    if (item := table_in(ds, "ModalityLUTSequence")) is not None:
+        return look_up(values, low, high, item, layout.big_endian)
+    slope, intercept = _first(ds, "RescaleSlope", 1.0), _first(ds, "RescaleIntercept", 0.0)
     ends = low * slope + intercept, high * slope + intercept
     return values * slope + intercept, min(ends), max(ends)
 
 
 def _values_of_interest(
-    values: NDArray[Any], low: float, high: float, ds: Dataset
+    values: NDArray[Any], low: float, high: float, ds: Dataset, layout: Layout
 ) -> tuple[NDArray[Any], float, float]:
-    if ds.get("VOILUTSequence"):
-        return _look_up(np.rint(values), ds.VOILUTSequence[0], ds)
-    function = str(ds.get("VOILUTFunction") or "LINEAR").strip().upper()
-    centre, width = _first(ds.get("WindowCenter"), 0), _first(ds.get("WindowWidth"), 0)
+    if (item := table_in(ds, "VOILUTSequence")) is not None:
+        return look_up(np.rint(values), low, high, item, layout.big_endian)
+    centre, width = _first(ds, "WindowCenter", None), _first(ds, "WindowWidth", None)
+    function = code(ds, "VOILUTFunction", FUNCTIONS) or ("" if ds.get("VOILUTFunction") else "LINEAR")
     # A width that the standard forbids (mostly 0, for "none") is no window.
-    if width < (1 if function == "LINEAR" else 1e-9):
+    if centre is None or width is None or width < (1 if function == "LINEAR" else 1e-9):
         return values, low, high
     if function == "SIGMOID":
         share = 1 / (1 + np.exp(-4 * (values - centre) / width))
-    elif function in ("LINEAR", "LINEAR_EXACT"):
+    elif function:
         if function == "LINEAR":
             centre, width = centre - 0.5, width - 1
         # Width 1 is a step; the centre itself is dark.
         share = np.where(values <= centre, 0.0, 1.0) if width == 0 else np.clip((values - centre) / width + 0.5, 0, 1)
     else:
-        raise ValueError(f"VOI LUT function {function!r} is unknown")
+        raise UnreadableError(f"its VOI LUT function is none of {', '.join(FUNCTIONS)}")
     return share * (high - low) + low, low, high
 
 
-def _look_up(values: NDArray[Any], item: Dataset, ds: Dataset) -> tuple[NDArray[Any], float, float]:
-    """Apply a LUT of PS3.3 C.11.1.1: entries from `first` on, values beyond its ends take the end's entry."""
-    count, first, bits = (int(number) for number in item.LUTDescriptor)
-    count = count or 2**16
-    data = item.LUTData
-    if isinstance(data, bytes):
-        order = ">" if ds.original_encoding[1] is False else "<"
-        data = np.frombuffer(data, f"{order}u2" if len(data) >= 2 * count else "u1")
-    entries = np.atleast_1d(np.asarray(data, dtype=np.float64))[:count]
-    if len(entries) < count or not 0 < bits <= 16:
-        raise ValueError(f"its look-up table has {len(entries)} of {count} entries of {bits} bits")
-    index = np.clip(values - first, 0, count - 1).astype(np.int64)
-    return entries[index], 0.0, float(2**bits - 1)
-
-
-def _first(value: Any, default: float) -> float:
-    """The first of several values (several windows: the first), `default` where there is none."""
-    if isinstance(value, (str, bytes)) or not hasattr(value, "__iter__"):
-        return default if value in (None, "") else float(value)
-    return float(next(iter(value), default))
+@overload
+def _first(ds: Dataset, keyword: str, default: float) -> float: ...
+@overload
+def _first(ds: Dataset, keyword: str, default: None) -> float | None: ...
+def _first(ds: Dataset, keyword: str, default: float | None) -> float | None:
+    """The first of several numbers (several windows: the first); `default` where the element is absent or empty."""
+    value = ds.get(keyword)
+    if not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+        value = next(iter(value), None)
+    return default if value is None or value == "" else float(value)

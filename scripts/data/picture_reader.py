@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
 from scripts.data.itk_geometry import TURNS, picture_affine
 from scripts.data.standardize import luminance
-from scripts.errors import CxrError
+from scripts.errors import CxrError, reading
 
 
 class PictureReader(PILReader):
@@ -33,7 +33,8 @@ class PictureReader(PILReader):
 
     def read(self, data: Sequence[PathLike] | PathLike, **kwargs: Any) -> Any:
         """The opened picture (a list of several, which `get_data` refuses); an error for other formats."""
-        pictures = [open_picture(Path(name).read_bytes()) for name in ensure_tuple(data)]
+        with reading("it"):
+            pictures = [open_picture(Path(name).read_bytes()) for name in ensure_tuple(data)]
         return pictures if len(pictures) > 1 else pictures[0]
 
     def get_data(self, img: Any) -> tuple[NDArray[Any], dict[str, Any]]:
@@ -41,11 +42,13 @@ class PictureReader(PILReader):
 
         Raises:
             CxrError: for several pictures.
+            UnreadableError: for a damaged one.
         """
         if not isinstance(img, Image.Image):
             raise CxrError(f"a radiograph is one picture, got {len(img)}")
-        upright, orientation = turn_upright(img)
-        image, opaque = viewed(upright)
+        with reading("its picture"):
+            upright, orientation = turn_upright(img)
+            image, opaque = viewed(upright)
         padding = float("nan")
         if opaque is not None:
             image = luminance(np.moveaxis(image, -1, 0) if image.ndim == 3 else image)

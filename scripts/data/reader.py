@@ -11,17 +11,19 @@ from monai.config import PathLike
 from monai.data import PydicomReader
 from monai.utils import ensure_tuple
 from numpy.typing import NDArray
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
 from scripts.data.codecs import decode_pixels
-from scripts.data.display import Display, display_of
+from scripts.data.dicom_file import read_dicom
+from scripts.data.display import CONTRADICTION, Display, contradicts_itself, display_of
 from scripts.data.geometry import Letterbox, resize, resize_valid
 from scripts.data.itk_geometry import ITK_TAGS, dicom_affine, numbers
+from scripts.data.silence import silence
 from scripts.data.sniff import is_dicom
 from scripts.data.store_reader import SEPARATOR
 from scripts.data.views import normalize_view
-from scripts.errors import CxrError
+from scripts.data.vocabulary import LATERALITIES, code, text, vendor
+from scripts.errors import CxrError, UnreadableError, reading
 
 TAGS = [
     *("SOPClassUID", "Modality", "Manufacturer", "ViewPosition", "ImageLaterality", "Laterality", "PixelSpacing"),
@@ -84,21 +86,26 @@ class CxrReader(PydicomReader):
         if not path.is_file():
             raise CxrError(f"{path}: {'is a folder, not a file' if path.is_dir() else 'no such file'}")
         try:
-            return self._load(dcmread(path, force=True, specific_tags=TAGS))
-        except Exception as error:  # pydicom and the decoders raise errors of every kind on a damaged file
-            reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-            raise CxrError(f"{path}: not a readable radiograph: {reason}") from error
+            with silence(), reading("it"):
+                with reading("its header"):
+                    ds = read_dicom(path, TAGS)
+                return self._load(ds)
+        except MemoryError as error:
+            raise CxrError(f"{path}: not a readable radiograph: not enough memory") from error
+        except UnreadableError as error:
+            raise CxrError(f"{path}: not a readable radiograph: {error}") from error
 
     def _load(self, ds: Dataset) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        if (modality := _text(ds, "Modality").upper()) in OTHER_MODALITIES:
-            raise ValueError(f"it is a {modality} image; leave it out")
+        if (modality := text(ds, "Modality").upper()) in OTHER_MODALITIES:
+            raise UnreadableError(f"it is a {modality} image; leave it out")
         stored, layout = decode_pixels(ds, self.decode_size)
         valid = _not_padding(stored, ds, layout.signed)
         if valid is not None and stored.shape != (layout.rows, layout.columns):
             # Wavelets smear padding into the picture beside it; only every pixel's value tells the two apart.
             stored, layout = decode_pixels(ds)
             valid = _not_padding(stored, ds, layout.signed)
-        display = display_of(ds, layout.stored, layout.signed, layout.photometric)
+        with reading("its rescale, window or look-up table"):
+            display = display_of(ds, layout)
         rows, columns = self._size(layout.rows, layout.columns)
         if valid is None:
             image, padding = display.show(resize(stored, rows, columns)), float("nan")
@@ -118,10 +125,11 @@ class CxrReader(PydicomReader):
             "spacing_x": float(spacing[1]),
             "itk_affine": dicom_affine(ds),
             "photometric": layout.photometric,
-            "view": normalize_view(_text(ds, "ViewPosition")),
-            "laterality": _text(ds, "ImageLaterality") or _text(ds, "Laterality"),
-            "manufacturer": _text(ds, "Manufacturer"),
+            "view": normalize_view(text(ds, "ViewPosition")),
+            "laterality": code(ds, "ImageLaterality", LATERALITIES) or code(ds, "Laterality", LATERALITIES),
+            "manufacturer": vendor(ds),
             "padding": padding,
+            "remarks": "; ".join((*layout.remarks, *([CONTRADICTION] if contradicts_itself(ds, layout) else []))),
         }
         return image, meta
 
@@ -162,7 +170,3 @@ def _spacing(ds: Dataset) -> NDArray[np.float64]:
         if len(spacing) == 2 and min(spacing) > 0:
             return np.array(spacing)
     return np.full(2, np.nan)
-
-
-def _text(ds: Dataset, keyword: str) -> str:
-    return str(ds.get(keyword) or "").strip()
