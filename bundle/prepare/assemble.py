@@ -23,6 +23,7 @@ FILE_FACTS = {
     "spacing_x": float,
     "photometric": "str",
     "itk_affine": object,
+    "remarks": "str",
 }
 
 

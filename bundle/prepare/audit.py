@@ -14,6 +14,12 @@ from bundle.prepare.reports import report_counts
 from scripts.data.splits import FRACTIONS, SPLITS
 from scripts.data.studies import path_columns
 
+SECTIONS = (
+    *("images", "excluded", "photometric", "remarks", "views", "ages"),
+    *("pixels", "text", "reports", "masks", "boxes", "duplicates"),
+)
+"""A printed line each."""
+
 LABEL_VALUES = {"positive": 1.0, "negative": 0.0, "uncertain": -1.0}
 
 
@@ -28,6 +34,7 @@ def audit(table: pd.DataFrame, notes: list[str]) -> dict[str, Any]:
         "views": _counts(used["view"]),
         "ages": _ages(used),
         "photometric": _counts(used["photometric"].fillna("not DICOM")),
+        "remarks": _counts(used["remarks"].dropna().str.split("; ").explode()),
         "pixels": _pixels(used),
         "text": _text(used),
         "reports": report_counts(used),
@@ -44,19 +51,7 @@ def print_audit(result: dict[str, Any], console: Console) -> None:
     lines = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     lines.add_column(style="bold")
     lines.add_column(overflow="fold")
-    for section in (
-        "images",
-        "excluded",
-        "photometric",
-        "views",
-        "ages",
-        "pixels",
-        "text",
-        "reports",
-        "masks",
-        "boxes",
-        "duplicates",
-    ):
+    for section in SECTIONS:
         if result[section]:
             facts = ", ".join(f"{key} {_short(value)}" for key, value in result[section].items())
             lines.add_row(section, Text(facts))  # as `Text`: rich takes `[x]` in a string for markup

@@ -68,7 +68,7 @@ def archive(tmp_path_factory) -> Path:
         forms: dict[str, Any] = {
             "photometric": f"MONOCHROME{i % 2 + 1}",
             "padding_value": padding,
-            "tags": {"ViewPosition": "PA"},
+            "tags": {"ViewPosition": "PA"} | ({"PresentationLUTShape": "IDENTITY"} if i == 4 else {}),
         }
         write_dx(path, image, uid_seed=str(i), transfer_syntax=syntax, spacing=(0.2, 0.1), **forms)
     cv2.imwrite(str(add("DOE_JANE_grey.png", "MRN5")), pixels(90).astype(np.uint16) * 8)
@@ -113,6 +113,8 @@ def test_bad_files_stay_as_rows_with_a_reason(outcome):
     assert audit["images"] == {"rows": GOOD + 6, "used": GOOD}
     assert audit["excluded"] == {"unreadable": 4, "no contrast": 1, "missing file": 1}
     assert audit["photometric"] == {"MONOCHROME1": 5, "MONOCHROME2": 5, "not DICOM": 2}
+    assert audit["remarks"] == {"MONOCHROME1 with Presentation LUT Shape IDENTITY": 1}
+    assert table["remarks"].notna().tolist() == [row == 4 for row in range(GOOD + 6)]
     assert cv2.imread(str(out / "audit.png")) is not None
 
 
