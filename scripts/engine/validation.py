@@ -99,6 +99,5 @@ class CheckValidation:
                 raise
             except CxrError:
                 continue  # what cannot be read is told of where it is read to be scored
-            there = (np.asarray(item["label"]) > 0).any(axis=(1, 2))
-            found = [a or bool(b) for a, b in zip(found, there, strict=True)]
+            found = [one or bool((np.asarray(mask) > 0).any()) for one, mask in zip(found, item["label"], strict=True)]
         return found

@@ -12,7 +12,7 @@ from torch import Tensor
 from scripts.errors import CxrError
 from scripts.metrics.nearest import NOBODY, Index, Neighbours, nearest
 from scripts.metrics.retrieval import chance_of_hit, median_score, ranked_entry
-from scripts.metrics.ties import chance_of_any, expected_hits, first_rank
+from scripts.metrics.ties import Around, chance_of_any, expected_hits, first_rank
 from scripts.statistics import Draws, Floats, Groups, estimate
 
 DEPTH = 1000  # of the lists; a first hit behind them counts as infinitely far, which leaves most medians as they are
@@ -114,10 +114,10 @@ def _scores(findings: list[_Queries], ks: list[int], draws: Draws) -> dict[str, 
     scores = {}
     for k in ks:
         around = [_around(one, one.similarity[:, k - 1]) for one in findings]
-        precision = [expected_hits(*counts, k) / k for counts in around]
+        precision = [expected_hits(counts, k) / k for counts in around]
         share = [float((one.relevant / one.candidates).mean()) for one in findings]
         scores[f"p_at_{k}"] = _macro(findings, precision, share, draws)
-        reached = [chance_of_any(*counts, k) for counts in around]
+        reached = [chance_of_any(counts, k) for counts in around]
         scores[f"r_at_{k}"] = _macro(findings, reached, [float(curve[k - 1]) for curve in found], draws)
     rank = np.concatenate([_first_rank(one) for one in findings])
     together = np.average(found, axis=0, weights=[len(one.place) for one in findings])
@@ -127,10 +127,10 @@ def _scores(findings: list[_Queries], ks: list[int], draws: Draws) -> dict[str, 
     return scores
 
 
-def _around(queries: _Queries, level: NDArray[np.float32]) -> list[NDArray[Any]]:
-    """Of each query, items above a level `[q]`, hits among them, items at it, hits among these."""
+def _around(queries: _Queries, level: NDArray[np.float32]) -> Around:
+    """Around a score `[q]` of each query."""
     above, tied = queries.similarity > level[:, None], queries.similarity == level[:, None]
-    return [part.sum(axis=1) for part in (above, above & queries.hits, tied, tied & queries.hits)]
+    return Around(*(part.sum(axis=1) for part in (above, above & queries.hits, tied, tied & queries.hits)))
 
 
 def _first_rank(queries: _Queries) -> Floats:

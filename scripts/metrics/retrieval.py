@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from scripts.errors import CxrError
-from scripts.metrics.ties import chance_of_any, expected_hits, first_rank, log_choose
+from scripts.metrics.ties import Around, chance_of_any, expected_hits, first_rank, log_choose
 from scripts.statistics import Draws, Estimate, Floats, Groups, estimate
 
 CHUNK = 1024  # queries ranked at once, so that memory grows with n and not with n squared
@@ -115,15 +115,15 @@ def _ranked(similarity: Tensor, hit: Tensor, ks: list[int]) -> dict[str, Floats]
             split = torch.nonzero(top.values[:, k] == top.values[:, k - 1])[:, 0].numpy()
             if len(split):
                 around = _around(similarity[split], hit[split], top.values[split, k - 1])
-                hits[split], reached[split] = expected_hits(*around, k), chance_of_any(*around, k)
+                hits[split], reached[split] = expected_hits(around, k), chance_of_any(around, k)
         found |= {f"p_at_{k}": hits / k, f"r_at_{k}": reached}
     return found
 
 
-def _around(similarity: Tensor, hit: Tensor, level: Tensor) -> list[NDArray[Any]]:
-    """Of each query, items above a level `[q]`, hits among them, items at it, hits among these."""
+def _around(similarity: Tensor, hit: Tensor, level: Tensor) -> Around:
+    """Of `[q, n]`, around a score `[q]` of each query."""
     above, tied = similarity > level[:, None], similarity == level[:, None]
-    return [part.sum(dim=1).numpy() for part in (above, above & hit, tied, tied & hit)]
+    return Around(*(part.sum(dim=1).numpy() for part in (above, above & hit, tied, tied & hit)))
 
 
 def mean_score(values: NDArray[Any], chance: float, draws: Draws | None) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,25 +11,26 @@ from scipy.special import gammaln
 from scripts.statistics import Floats
 
 
-def expected_hits(above: ArrayLike, hits_above: ArrayLike, tied: ArrayLike, tied_hits: ArrayLike, k: int) -> Floats:
-    """`[q]` mean number of hits among the first k.
+class Around(NamedTuple):
+    """Of each query, around the score at one place of its ranking, `[q]` each."""
 
-    Args:
-        above: `[q]` items above the score at place k.
-        hits_above: hits among them.
-        tied: items with that score, place k itself included.
-        tied_hits: hits among these.
-        k: cut-off.
-    """
-    left = k - np.asarray(above)
-    return np.asarray(hits_above + left * np.asarray(tied_hits) / np.asarray(tied), dtype=np.float64)
+    above: NDArray[Any]  # items with a larger score
+    hits_above: NDArray[Any]
+    tied: NDArray[Any]  # items with that score, the place itself included
+    tied_hits: NDArray[Any]
 
 
-def chance_of_any(above: ArrayLike, hits_above: ArrayLike, tied: ArrayLike, tied_hits: ArrayLike, k: int) -> Floats:
-    """`[q]` probability of a hit among the first k; arguments as of `expected_hits`."""
-    m, h, left = np.asarray(tied), np.asarray(tied_hits), k - np.asarray(above)
+def expected_hits(around: Around, k: int) -> Floats:
+    """`[q]` mean number of hits among the first k, from what is around place k."""
+    left = k - around.above
+    return np.asarray(around.hits_above + left * around.tied_hits / around.tied, dtype=np.float64)
+
+
+def chance_of_any(around: Around, k: int) -> Floats:
+    """`[q]` probability of a hit among the first k, from what is around place k."""
+    m, h, left = around.tied, around.tied_hits, k - around.above
     missed = np.exp(log_choose(m - h, np.minimum(left, m - h)) - log_choose(m, left))
-    return np.where((np.asarray(hits_above) > 0) | (left > m - h), 1.0, np.where(h > 0, 1 - missed, 0.0))
+    return np.where((around.hits_above > 0) | (left > m - h), 1.0, np.where(h > 0, 1 - missed, 0.0))
 
 
 def first_rank(above: ArrayLike, tied: ArrayLike, tied_hits: ArrayLike) -> tuple[Floats, Floats]:

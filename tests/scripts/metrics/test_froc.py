@@ -34,7 +34,7 @@ def test_sensitivity_at_a_rate_by_hand(matches):
 
 
 def test_a_weight_is_a_repeated_image(matches):
-    draws = Draws.of_weights([[1.0, 1, 1, 0], [2, 0, 0, 2], [0, 0, 0, 1], [1, 1, 1, 3]])
+    draws = Draws.of_weights([[1, 1, 1, 0], [2, 0, 0, 2], [0, 0, 0, 1], [1, 1, 1, 3]])
     found = weighted_sensitivity(matches, draws, [0.5, 1.0])
     # 1: no false alarm left. 2: two hits of two, four images with two false alarms each time. 4: 3 of 6 images, 6 of 6.
     np.testing.assert_allclose(found, np.array([[0.75, 0.75], [1, 1], [np.nan, np.nan], [0.5, 0.75]]))

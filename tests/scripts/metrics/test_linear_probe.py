@@ -126,6 +126,7 @@ def test_compare_probes_finds_a_real_difference_and_no_false_one():
     gain = compare_probes(weak, strong)
     means = [np.mean([row.auroc for row in probe.rows]) for probe in (weak, strong)]
     assert gain.value == pytest.approx(means[1] - means[0])
+    assert gain.lo is not None and gain.hi is not None and gain.p is not None
     assert 0 < gain.lo < gain.value < gain.hi
     assert gain.p < 0.01
     assert compare_probes(strong, strong).p == 1
