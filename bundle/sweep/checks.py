@@ -7,7 +7,7 @@ from monai.bundle import ConfigParser
 from bundle.sweep.cell import CONFIGS
 from bundle.sweep.plan import Cell, Plan
 from scripts.data import target_names
-from scripts.engine.overrides import is_overridable
+from scripts.engine.overrides import check_values, is_overridable
 from scripts.errors import CxrError
 
 
@@ -42,6 +42,7 @@ def _check(cell: Cell, there: list[str]) -> None:
     names = cell.overrides.get("names", config["names"])
     if isinstance(names, str) and not names.startswith(("$", "@", "%")):
         raise CxrError(f"--set {cell.task}:names={names}: write a list, such as '{cell.task}:names=[\"{names}\"]'.")
+    check_values(cell.overrides, config, "--set ")
     absent = [name for name in names if name not in there] if isinstance(names, list) else []
     if absent:
         quoted = ", ".join(f'"{name}"' for name in there)

@@ -8,8 +8,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 
-def distribute(network: nn.Module, device: torch.device) -> nn.Module:
-    """`network` on `device`, wrapped for the ranks of this run.
+def distribute(network: nn.Module, device: str | torch.device) -> nn.Module:
+    """`network` on `device`, or the device of that name, wrapped for the ranks of this run.
 
     On GPUs batch norm is synchronised over the ranks. torch has no such layer for the CPU; there each rank normalises
     over its own part of the batch, and a run of two processes differs from one of a single process by that.
@@ -20,6 +20,8 @@ def distribute(network: nn.Module, device: torch.device) -> nn.Module:
     network = network.to(device)
     if idist.get_world_size() == 1:
         return network
-    if device.type == "cuda":
-        network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
-    return DistributedDataParallel(network, device_ids=[device.index] if device.type == "cuda" else None)
+    if torch.device(device).type != "cuda":
+        return DistributedDataParallel(network)
+    # Not the name's own number: plain "cuda" is this rank's GPU (`start_workflow`).
+    place = next(network.parameters()).device
+    return DistributedDataParallel(nn.SyncBatchNorm.convert_sync_batchnorm(network), device_ids=[place.index])

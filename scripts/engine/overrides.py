@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from pathlib import Path
 from pydoc import locate
@@ -16,6 +16,7 @@ from monai.bundle import ConfigComponent, ConfigParser
 from monai.bundle.scripts import run
 from monai.bundle.utils import ID_SEP_KEY, MACRO_KEY
 
+from scripts.engine.switches import misfit
 from scripts.errors import CxrError
 
 # Ids that MONAI's tracking and the bundle's consumers put into any config.
@@ -32,31 +33,66 @@ def check_command_line(arguments: Sequence[str]) -> None:
         arguments: `sys.argv[1:]`.
 
     Raises:
-        CxrError: an override names an id that the config does not have and no component accepts, says `false` where
-            only `False` is one, or `None`, which MONAI passes over; or the encoder needs the overlay `encoder.json`.
+        CxrError: an override names an id that the config does not have and no component accepts, a switch has a value
+            of the wrong kind, an override says `None`, which MONAI passes over; or the encoder needs the overlay
+            `encoder.json`.
     """
-    given = named_arguments(arguments)
-    if "args_file" in given:
-        given = {**ConfigParser.load_config_file(given["args_file"]), **given}
+    given = _given(arguments)
     if "config_file" not in given:
         return
-    files = _literal(given["config_file"])
+    files = given["config_file"]
     config = ConfigParser()
     config.read_config(files)
     known = set(inspect.signature(run).parameters) | INJECTED
     for name in given:
         if name not in known and not is_overridable(config, name):
             raise CxrError(_unknown(name, config, files))
-        if given[name] == "false" and isinstance(config.get(name), bool):
-            raise CxrError(
-                f"--{name} false: write --{name} False. MONAI takes 'false' for a text, which counts as true."
-            )
-        if _literal(given[name]) is None and _has_value(config, name):
+        if given[name] is None and _has_value(config, name):
             raise CxrError(
                 f"--{name} None: MONAI passes over it, and the config's value would stay. Write a file with "
                 f'{{"{name}": null}}, and give it last in --config_file.'
             )
+    overrides = {name: value for name, value in given.items() if name not in inspect.signature(run).parameters}
+    check_values(overrides, config)
+    _check_files(files)
     _check_encoder(given.get("encoder", config.get("encoder")), config, files)
+
+
+def check_values(overrides: Mapping[str, Any], config: ConfigParser, option: str = "--") -> None:
+    """Compares values with what the switches of a config take, those that stand deeper in it as far as one names them.
+
+    Args:
+        overrides: id → value.
+        config: that they override.
+        option: what stands before an id where it was given.
+
+    Raises:
+        CxrError: a value is of the wrong kind.
+    """
+    for name, value in overrides.items():
+        default = config.get(name.replace("#", ID_SEP_KEY))
+        switch = name
+        if isinstance(default, str) and default.startswith("@") and default[1:] in config:
+            switch, default = default[1:], config.get(default[1:])
+        elif re.search("#|::", name) and not (isinstance(value, str) and isinstance(default, int | float)):
+            continue  # a component's own argument may take more than the kind of its default, but no text for a number
+        if why := misfit(switch, value, default):
+            raise CxrError(f"{option}{name} {value}: {why}.")
+
+
+def _check_files(files: Any) -> None:
+    """The same of overlays: a file's switches, against those of the files before it."""
+    first, *overlays = [files] if isinstance(files, str) else files
+    config = ConfigParser()
+    config.read_config(first)
+    for file in overlays:
+        content = ConfigParser.load_config_file(file)
+        known = {name: value for name, value in content.items() if not name.startswith("+")}
+        try:
+            check_values({name: value for name, value in known.items() if name in config}, config, "")
+        except CxrError as error:
+            raise CxrError(f"{Path(file).as_posix()}: {error}") from None
+        config.update({name: value for name, value in known.items() if name not in config})
 
 
 def _check_encoder(encoder: Any, config: ConfigParser, files: Any) -> None:
@@ -77,17 +113,21 @@ def command_line_config(arguments: Sequence[str]) -> dict[str, Any] | None:
     """The config that a command line of MONAI gives: its files merged, its overrides put in; None without a config
     file.
     """
-    given = named_arguments(arguments)
-    if "args_file" in given:
-        given = {**ConfigParser.load_config_file(given["args_file"]), **given}
+    given = _given(arguments)
     if "config_file" not in given:
         return None
     config = ConfigParser()
-    config.read_config(_literal(given["config_file"]))
+    config.read_config(given["config_file"])
     own = set(inspect.signature(run).parameters)
-    config.update({name: _literal(value) for name, value in given.items() if name not in own})
+    config.update({name: value for name, value in given.items() if name not in own})
     config.resolve_macro_and_relative_ids()
     return config.get()
+
+
+def _given(arguments: Sequence[str]) -> dict[str, Any]:
+    """What a command line says, the file of its `--args_file` included, with the types that MONAI gives it."""
+    given: dict[str, Any] = {name: DefaultParseValue(value) for name, value in named_arguments(arguments).items()}
+    return {**ConfigParser.load_config_file(given["args_file"]), **given} if "args_file" in given else given
 
 
 def named_arguments(arguments: Sequence[str]) -> dict[str, str]:
@@ -152,8 +192,3 @@ def _switches(config: ConfigParser) -> list[str]:
     """Top-level plain values, which is what a person overrides first."""
     plain = (str, int, float, bool, type(None))
     return [key for key, value in config.get().items() if isinstance(value, plain) and not key.startswith("_")]
-
-
-def _literal(value: Any) -> Any:
-    """What the command line's reader makes of a value: `"['a.json','b.json']"` is a list, `true` stays a text."""
-    return DefaultParseValue(value) if isinstance(value, str) else value

@@ -28,8 +28,8 @@ class TrackEvaluation:
         run_name: str | None = None,
         parent_run: str | None = None,
     ) -> None:
-        self.place = {"tracking_uri": tracking_uri, "experiment_name": experiment_name}
-        self.name = f"{run_name} evaluation" if run_name else "evaluation"
+        self.place = {"tracking_uri": tracking_uri, "experiment_name": str(experiment_name)}
+        self.name = "evaluation" if run_name is None else f"{run_name} evaluation"
         self.tags = child_tags(parent_run)
 
     def log(self, metrics: Mapping[str, float], folder: Path) -> None:

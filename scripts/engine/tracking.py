@@ -65,7 +65,12 @@ class Tracking(MLFlowHandler):
         self.evaluator = evaluator
         self.run_id: str | None = None
         self._logged: set[int] = set()
-        self._place = {"tracking_uri": tracking_uri, "experiment_name": experiment_name, "run_name": run_name}
+        # A number on the command line is a number by the time it comes here.
+        self._place = {
+            "tracking_uri": tracking_uri,
+            "experiment_name": str(experiment_name),
+            "run_name": None if run_name is None else str(run_name),
+        }
         self._files = [Path(path) for path in artifacts]
         self._local_only = tuple(local_only)
         self._tags = child_tags(parent_run)

@@ -24,7 +24,7 @@ from scripts.errors import CxrError
 logger = logging.getLogger(__name__)
 
 
-def start_workflow(seed: int | None = 0) -> None:
+def start_workflow(seed: int | None = 0, device: str | torch.device | None = None) -> None:
     """Checks the command line, seeds, and joins the other ranks; `initialize` calls it, more than once at times.
 
     It touches neither data nor folders: `monai.bundle.load` and federated clients run `initialize` where there are
@@ -32,9 +32,10 @@ def start_workflow(seed: int | None = 0) -> None:
 
     Args:
         seed: of Python, numpy and torch; None leaves them alone.
+        device: of this run, or its name; None is a GPU if there is one. The ranks talk over it.
 
     Raises:
-        CxrError: an override on MONAI's command line is not an id of the config.
+        CxrError: an override on MONAI's command line is not an id of the config, or of another kind.
     """
     if is_command_line():
         sys.excepthook = show_error
@@ -46,7 +47,10 @@ def start_workflow(seed: int | None = 0) -> None:
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and idist.backend() is None:
         # On every rank and before anything is built: MONAI's and ignite's savers make a process group of their own
         # otherwise.
-        idist.initialize("nccl" if torch.cuda.is_available() else "gloo")
+        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if chosen.type == "cuda":
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")) if chosen.index is None else chosen.index)
+        idist.initialize("nccl" if chosen.type == "cuda" else "gloo")
         # Gloo's threads, if they are still there when the interpreter ends, abort a finished run now and then.
         atexit.register(idist.finalize)
 

@@ -25,6 +25,7 @@ def test_two_processes_train_one_network(
     settings = task_overrides(task) | {
         "batch_size": 3,
         "frozen": False,
+        "device": "cpu",
         "bundle_root": tmp_path,
         "run_name": f"two {task}",
     }

@@ -23,7 +23,7 @@ from bundle.sweep.plan import Cell, Init, Scoped, read_configs, read_settings
 from bundle.sweep.record import Record
 from bundle.sweep.runner import Tracked
 from bundle.sweep.worker import Work
-from scripts.engine.overrides import is_overridable
+from scripts.engine.overrides import check_values, is_overridable
 from scripts.errors import CxrError
 
 
@@ -200,6 +200,7 @@ def _check(cell: PretrainingCell) -> None:
                 f"--set {PRETRAINING}:{name}: the configuration of {cell.method} with {cell.encoder} has no such id. "
                 f"Set it for the methods that do: --set {PRETRAINING}:METHOD:{name}=…."
             )
+    check_values(cell.overrides, config, f"--set {PRETRAINING}:")
 
 
 def _list(text: str) -> list[str]:

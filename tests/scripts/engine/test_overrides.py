@@ -79,8 +79,8 @@ def test_valid_overrides_pass(train_json: str, line: str) -> None:
         ("--optimizer#beta 1", "--optimizer#beta: "),
         ("--epochs#x 1", "--epochs#x: "),
         ("--train#handlers#99#path x", "no such id"),
-        ("--resume false", "write --resume False"),
-        ("--amp=false", "write --amp False"),
+        ("--resume false", "--resume false: it takes True or False: write False"),
+        ("--amp=false", "--amp false: it takes True or False: write False"),
         ("--learning_rate None", "--learning_rate None: MONAI passes over it"),
     ],
 )
@@ -128,7 +128,7 @@ def test_the_resolved_config_has_the_overrides_with_their_types(
 
 
 @pytest.mark.parametrize(
-    "encoder", ["densenet121", "../models/vit", "facebook/dinov2-small@abc", "{'model_type':'vit'}"]
+    "encoder", ["densenet121", "../models/vit", "facebook/dinov2-small@abc", "{'model_type': 'vit'}"]
 )
 @pytest.mark.parametrize("config", ["train", "inference"])
 def test_an_encoder_that_is_no_resnet_asks_for_the_overlay(encoder: str, config: str, project: Path) -> None:
