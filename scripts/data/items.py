@@ -128,6 +128,7 @@ def make_items(table: pd.DataFrame, labels: Sequence[str] | None, text: Text, wh
     """An item of each row; see `study_items`."""
     # A raw file's own name, by which an embedding finds back to it.
     columns = {key: table[key] for key in ("image", "image_id", "patient_id", "split", "source") if key in table}
+    columns["row"] = pd.Series(table.index, table.index)  # of the whole table, for messages to name
     # Two images of one study are no negatives of each other; without a study each image is one of its own.
     images = table["image_id"]
     columns["study_id"] = (table["study_id"].fillna(images) if "study_id" in table else images).astype(str)

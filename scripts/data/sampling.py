@@ -37,25 +37,29 @@ class StudyDataset(Dataset):
         data: MONAI items; see `scripts.data.study_items`.
         transform: the preprocessing, usually a Compose.
         seed: of the random transforms.
-        unreadable: what becomes of an item that cannot be read. `raise` (evaluation: a silent gap would be a wrong
-            result); `replace` takes a random readable item and reports the other once (training); `report` gives a
-            black image of `shape` and the reason under `error`, which is empty for a readable item (inference); the
-            size and spacing of the original, which loading adds to a raw item, are then 0 and NaN.
+        unreadable: what becomes of an item that cannot be read. `raise` is an error; `replace` takes a random readable
+            item and reports the other once (training); `leave_out` gives another item in its place with the reason
+            under `error`, for `scripts.engine.LeaveOut` to take out of the batch and count (validation, evaluation);
+            `report` gives a black image of `shape` and the reason under `error` (inference); the size and spacing of
+            the original, which loading adds to a raw item, are then 0 and NaN. `error` is empty for a readable item.
         shape: of the black image, `(C, H, W)`.
 
     Attributes:
         features: what a frozen encoder made of each image, `(dim,)` or `(tokens, dim)`: when set, an item carries its
             row as `image`, and no pixel is read. `read` goes on reading pixels.
+        left_out: with `leave_out`, index and reason of each item known to be unreadable; it is not tried again, so that
+            every epoch has the same rows.
     """
 
     features: Features | None
+    left_out: dict[int, str]
 
     def __init__(
         self,
         data: Sequence[dict[str, Any]],
         transform: Any = None,
         seed: int = 0,
-        unreadable: Literal["raise", "replace", "report"] = "raise",
+        unreadable: Literal["raise", "replace", "leave_out", "report"] = "raise",
         shape: tuple[int, int, int] = (1, 1, 1),
     ) -> None:
         if len(data) == 0:
@@ -67,12 +71,15 @@ class StudyDataset(Dataset):
         self.unreadable = unreadable
         self.shape = tuple(shape)
         self.features = None
+        self.left_out = {}
         self._bad: dict[int, str] = {}
 
     def __getitem__(self, key: int) -> Any:  # type: ignore[override]
         epoch, index = divmod(int(key), len(self))
+        if self.unreadable == "leave_out":
+            return self._give_or_mark(index)
         if self.features is not None:
-            return {**self.data[index], "image": self.features[index]}
+            return self._cached(index)
         if self.unreadable == "raise":
             return self._read_or_raise(epoch, index)
         return self._read_or_replace(epoch, index) if self.unreadable == "replace" else self._read_or_report(index)
@@ -81,30 +88,51 @@ class StudyDataset(Dataset):
         """Item `index` of epoch 0 with its pixels, whatever is cached; what cannot be read is a CxrError."""
         return self._read_or_raise(0, index)
 
+    def row(self, index: int) -> int:
+        """Row of item `index` in its table, as `scripts.data.make_items` tells it; without one its place in the data."""
+        return int(self.data[index].get("row", index))
+
+    def _cached(self, index: int) -> Any:
+        assert self.features is not None
+        return {**self.data[index], "image": self.features[index]}
+
     def _read_or_raise(self, epoch: int, index: int) -> Any:
         try:
             return self._read(epoch, index)
         except SettingError:
             raise
         except Exception as error:
-            raise CxrError(f"Row {index} of the data list cannot be read: {self._reason(index, error)}") from error
+            raise CxrError(f"Row {self.row(index)} cannot be read: {self._reason(index, error)}") from error
 
     def _read_or_replace(self, epoch: int, index: int) -> Any:
-        candidate, others = index, np.random.default_rng([self.seed, epoch, index])
+        return self._first_readable(index, np.random.default_rng([self.seed, epoch, index]), epoch, self._bad)
+
+    def _give_or_mark(self, index: int) -> Any:
+        """Item `index`, or another one with its `error`; `place` is the index in both."""
+        # Anything but the item itself: a batch can only be put together when its items are of one form.
+        item = self._first_readable(index, np.random.default_rng([self.seed, index]), 0, self.left_out)
+        return {**item, "error": self.left_out.get(index, ""), "place": index}
+
+    def _first_readable(self, index: int, others: np.random.Generator, epoch: int, bad: dict[int, str]) -> Any:
+        """Item `index`, else a random one; those that cannot be read are added to `bad`."""
+        candidate = index
         for _ in range(TRIES):
-            if candidate not in self._bad:
+            if candidate not in bad:
                 try:
-                    return self._read(epoch, candidate)
+                    return self._read(epoch, candidate) if self.features is None else self._cached(candidate)
                 except SettingError:
                     raise
                 except Exception as error:
-                    self._bad[candidate] = self._reason(candidate, error)
-                    logger.warning("Row %d is unreadable and left out of training: %s", candidate, self._bad[candidate])
+                    bad[candidate] = self._reason(candidate, error)
+                    if self.unreadable == "replace":  # the others are told by who leaves them out
+                        logger.warning(
+                            "Row %d is unreadable and left out of training: %s", self.row(candidate), bad[candidate]
+                        )
             # Not the next one: rows of one missing folder stand together, and one image would stand for them all.
             candidate = int(others.integers(len(self)))
         raise CxrError(
-            f"{len(self._bad)} of the {len(self)} images of the data list were tried and none can be read; "
-            f"the last: {self._bad[max(self._bad)]}"
+            f"{len(bad)} of the {len(self)} images of the data list were tried and none can be read; "
+            f"the last: {bad[max(bad)]}"
         )
 
     def _read_or_report(self, index: int) -> Any:

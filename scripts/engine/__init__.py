@@ -12,6 +12,7 @@ from scripts.engine.cost import MeasureCost
 from scripts.engine.distribute import distribute
 from scripts.engine.embed import EmbedReports
 from scripts.engine.history import History
+from scripts.engine.leave_out import LeaveOut
 from scripts.engine.prevalence import StartFromPrevalence
 from scripts.engine.progress import Progress
 from scripts.engine.state import ResumeAndSave
@@ -28,6 +29,7 @@ __all__ = [
     "ClipGradients",
     "EmbedReports",
     "History",
+    "LeaveOut",
     "KeepBest",
     "MeasureCost",
     "PrepareBoxes",

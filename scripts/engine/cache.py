@@ -32,6 +32,7 @@ from scripts.precision import Precision, autocast_enabled
 from scripts.tasks.classification import Standardize
 
 logger = logging.getLogger(__name__)
+NO_FEATURES = "unreadable, or the encoder's output is not a finite number in the stored precision"
 
 
 class CacheFeatures:
@@ -149,9 +150,10 @@ class CacheFeatures:
             readable = []
             for (image, error), index in zip(batch, left):
                 if error and dataset.unreadable == "raise":
-                    raise CxrError(f"Row {index} of the data list cannot be read: {error}")
+                    raise CxrError(f"Row {dataset.row(index)} cannot be read: {error}")
                 if error:
-                    logger.warning("Row %d is unreadable and left out: %s", index, error)
+                    dataset.left_out[index] = error
+                    logger.warning("Row %d is unreadable and left out: %s", dataset.row(index), error)
                 else:
                     readable.append((index, image))
             if readable:
@@ -186,7 +188,8 @@ def dataset_features(dataset: StudyDataset) -> torch.Tensor:
 
 
 def _use(dataset: StudyDataset, features: StoredFeatures) -> None:
-    """Hands the features over; in training a readable item takes the place, label and all, of an unreadable one.
+    """Hands the features over; in training a readable item takes the place, label and all, of an unreadable one, which
+    a validation leaves out.
 
     Raises:
         CxrError: a row has no features, and nothing may take its place.
@@ -195,16 +198,19 @@ def _use(dataset: StudyDataset, features: StoredFeatures) -> None:
     readable = sorted(set(range(len(features))) - set(missing))
     if missing and (not readable or dataset.unreadable == "raise"):
         raise CxrError(
-            f"{len(missing)} of {len(features)} images have no features, for example row {missing[0]} of the data "
-            "list: the image cannot be read, or the encoder's output is not a finite number."
+            f"{len(missing)} of {len(features)} images have no features, for example row {dataset.row(missing[0])}: "
+            "the image cannot be read, or the encoder's output is not a finite number."
         )
-    if missing:
+    if missing and dataset.unreadable == "leave_out":
+        for index in missing:
+            dataset.left_out.setdefault(index, NO_FEATURES)
+    elif missing:
         if idist.get_rank() == 0:
             logger.warning(
-                "%d of %d images have no features (unreadable, or the encoder's output is not a finite number in the "
-                "stored precision); others take their places.",
+                "%d of %d images have no features (%s); others take their places.",
                 len(missing),
                 len(features),
+                NO_FEATURES,
             )
         generator = torch.Generator().manual_seed(dataset.seed)
         order = list(range(len(features)))

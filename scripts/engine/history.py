@@ -58,6 +58,7 @@ class History:
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.add_step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.add_epoch)
+        engine.add_event_handler(Events.COMPLETED, self.close)
 
     def start_epoch(self, engine: Engine) -> None:
         """Starts the epoch's clock, and forgets the last validation: not every epoch need have one."""
@@ -87,6 +88,12 @@ class History:
         self._steps = 0
         if idist.get_rank() == 0:
             write_text_atomically(json.dumps(self.rows, indent=1), self.path)
+
+    def close(self, engine: Engine) -> None:
+        """Says at the end, where it is read, how many images no validation could read (`LeaveOut`)."""
+        left_out = max((int(row.get("val_left_out", 0)) for row in self.rows), default=0)
+        if left_out and idist.get_rank() == 0:
+            logger.warning("%d validation images could not be read and are in no score; see the log above.", left_out)
 
     def state_dict(self) -> dict[str, Any]:
         """Rows, and the sums of an epoch that is not over."""

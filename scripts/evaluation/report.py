@@ -125,6 +125,7 @@ class EvaluationReport:
         self.columns = {k: np.asarray(v, dtype=object if k == "report" else None) for k, v in columns.items()}
         result: dict[str, Any] = {
             "images": len(self.columns["patient_id"]),
+            "unreadable_images": int(engine.state.metrics.get("left_out", 0)),
             "patients": len(np.unique(self.columns["patient_id"])),
             "note": patient_note(pd.Series(self.columns["patient_id"])),
             "protocol": self.protocol,

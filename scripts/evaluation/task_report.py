@@ -19,6 +19,7 @@ from monai.inferers import Inferer, SimpleInferer
 
 from scripts.atomic import write_text_atomically, writing
 from scripts.data.splits import patient_note
+from scripts.engine.leave_out import left_out_note
 from scripts.engine.tracking import without_passwords
 from scripts.errors import CxrError
 from scripts.evaluation.examples import Example, network_output, to_grey
@@ -149,6 +150,8 @@ class TaskReport(ABC):
     def add(self, engine: Engine) -> None:
         """Keeps the rows of a batch."""
         rows = pd.DataFrame([{key: plain(value) for key, value in row.items()} for row in self.rows(engine)])
+        if rows.empty:  # no image of the batch could be read
+            return
         for key in IDENTITY:
             values = collect_values(engine.state.batch, key)
             if values is None and key in REQUIRED:
@@ -191,11 +194,8 @@ class TaskReport(ABC):
         if self.pictures:
             self.draw(table, scores, pictures)
         parts = split_table(table)
-        notes = [
-            note
-            for note in (parts.note, patient_note(table["patient"]), fold_note(self.settings), *scores.notes)
-            if note
-        ]
+        found = (parts.note, left_out_note(self.dataset), patient_note(table["patient"]), fold_note(self.settings))
+        notes = [note for note in (*found, *scores.notes) if note]
         everything = [row for rows in (scores.rows, *scores.tables.values()) for row in rows]
         summary = {
             "title": self.title,

@@ -116,8 +116,9 @@ class ValidationLoss(Metric):
         pred, label = (
             output[key] if isinstance(output, Mapping) else collect_values(output, key) for key in ("pred", "label")
         )
-        self._sum += float(self.loss(pred, label)) * len(pred)
-        self._images += len(pred)
+        if len(pred):  # no image of the batch could be read
+            self._sum += float(self.loss(pred, label)) * len(pred)
+            self._images += len(pred)
 
     def compute(self) -> float:
         """The loss; every rank gets the same."""

@@ -66,7 +66,11 @@ CASES: list[tuple[list[str], dict[str, Any], str]] = [
     (EVALUATE, {"ckpt_dir": "{models}", "labels": ["opacty"]}, r"no column 'label_opacty'; did you mean 'opacity'"),
     (EVALUATE, {"ckpt_dir": "{models}", "protocol": "6-fold"}, r"protocol must be split or 5-fold, not '6-fold'"),
     (EVALUATE, {"ckpt_dir": "{models}", "image_size": 96}, r"stored with 64 pixels a side"),
-    (EVALUATE, {"ckpt_dir": "{models}", "dataset_dir": "{bad}/gone.csv", "num_workers": 1}, r"Row \d of the data list"),
+    (
+        EVALUATE,
+        {"ckpt_dir": "{models}", "dataset_dir": "{bad}/gone.csv", "num_workers": 1},
+        r"of the data list were tried and none can be read",
+    ),
     (INFERENCE, {}, r"No weights at .*model\.pt\. Train first"),
     (INFERENCE, {"weights": "{bad}/resnet18.pt"}, r"resnet18\.pt does not fit this network"),
     (INFERENCE, {"ckpt_dir": "{models}", "dataset_dir": "{bad}/nowhere"}, r"dataset_dir: .*nowhere is neither"),

@@ -58,7 +58,7 @@ def test_an_item_is_what_transforms_expect():
     assert item.pop("label").tolist() == [1, 0]
     assert item.pop("report") == "Normal. Clear lungs."
     ids = {"image_id": "a", "patient_id": "p", "study_id": "1"}
-    assert item == {"image": "/out/images.npy::0", "view": "PA", "split": "train", **ids}
+    assert item == {"image": "/out/images.npy::0", "row": 0, "view": "PA", "split": "train", **ids}
     assert study_items(TABLE, use_store=False)[0]["image"] == "/data/a.dcm"
 
 

@@ -99,7 +99,7 @@ def test_an_unreadable_row_is_replaced_and_reported_once(caplog: pytest.LogCaptu
         "Row 2 is unreadable and left out of training: row two is broken"
     ]
     strict = StudyDataset(items, Compose([Lambdad("image", refuse_two)]))
-    with pytest.raises(CxrError, match=r"^Row 2 of the data list cannot be read: row two is broken$"):
+    with pytest.raises(CxrError, match=r"^Row 2 cannot be read: row two is broken$"):
         strict[2]
 
 
@@ -107,7 +107,7 @@ def refuse_the_setting(value: int) -> int:
     raise SettingError("stored with 64 pixels a side, the config asks for 96")
 
 
-@pytest.mark.parametrize("unreadable", ["raise", "replace", "report"])
+@pytest.mark.parametrize("unreadable", ["raise", "replace", "leave_out", "report"])
 def test_a_wrong_setting_is_no_unreadable_file(unreadable: Any, caplog: pytest.LogCaptureFixture) -> None:
     dataset = StudyDataset([{"image": 1}] * 5, Compose([Lambdad("image", refuse_the_setting)]), unreadable=unreadable)
     with pytest.raises(SettingError, match="64 pixels"):
@@ -120,6 +120,32 @@ def test_a_missing_folder_is_not_read_to_its_end(caplog: pytest.LogCaptureFixtur
     with pytest.raises(CxrError, match=r"of the 1000 images .* none can be read; the last: row two is broken"):
         dataset[0]
     assert len(caplog.records) <= TRIES
+
+
+def test_the_row_of_the_table_is_named_and_not_the_place_in_the_list() -> None:
+    items: list[dict[str, Any]] = [{"image": 1, "row": 10}, {"image": 2, "row": 17}]
+    with pytest.raises(CxrError, match="^Row 17 cannot be read"):
+        StudyDataset(items, Compose([Lambdad("image", refuse_two)]))[1]
+
+
+def test_validation_gives_another_item_and_the_reason_and_tries_no_row_twice() -> None:
+    tried: list[int] = []
+
+    def refuse(value: int) -> int:
+        tried.append(value)
+        return refuse_two(value)
+
+    items: list[dict[str, Any]] = [{"image": value, "label": value} for value in range(4)]
+    dataset = StudyDataset(items, Compose([Lambdad("image", refuse)]), unreadable="leave_out")
+    found = [dataset[i] for i in (1, 2, 2)]
+    assert found[0] == {"image": 1, "label": 1, "error": "", "place": 1}
+    assert found[1] == found[2]  # the same rows, and the same stand-in, every epoch
+    assert (found[1]["error"], found[1]["place"]) == ("row two is broken", 2)
+    assert found[1]["image"] == found[1]["label"] != 2
+    assert tried.count(2) == 1
+    assert dataset.left_out == {2: "row two is broken"}
+    with pytest.raises(CxrError, match="1 of the 1 images .* none can be read"):
+        StudyDataset(items[2:3], Compose([Lambdad("image", refuse_two)]), unreadable="leave_out")[0]
 
 
 def test_inference_reports_the_reason_beside_a_black_image() -> None:
@@ -180,7 +206,7 @@ def test_features_stand_in_for_pixels_until_an_item_is_read() -> None:
     assert dataset[4]["label"] == 1
     assert items[1] == {"image": 1, "label": 1}
     assert dataset.read(1) == {"image": 1, "label": 1}
-    with pytest.raises(CxrError, match="Row 2 of the data list cannot be read"):
+    with pytest.raises(CxrError, match="Row 2 cannot be read"):
         dataset.read(2)
 
 

@@ -130,6 +130,22 @@ def test_an_unreadable_evaluation_image_is_an_error_with_its_row(images: list[Pa
         cache(Network(), StudyDataset(items(images), Compose([])), None)
 
 
+@pytest.mark.parametrize("kept", [True, False], ids=["on disk", "in memory"])
+def test_an_unreadable_validation_image_is_marked_for_leaving_out(
+    images: list[Path], tmp_path: Path, kept: bool
+) -> None:
+    images[1].write_bytes(b"no picture")
+    for _ in range(2):  # computed, and then found again
+        dataset = StudyDataset(items(images), Compose([]), unreadable="leave_out")
+        cache(Network(), dataset, tmp_path / "features" if kept else None)
+        found = [(float(dataset[index]["image"]), bool(dataset[index]["error"])) for index in range(3)]
+        assert found[0] == (10, False)
+        assert found[2] == (30, False)
+        assert found[1] in ((10, True), (30, True))
+        assert [dataset[index]["place"] for index in range(3)] == [0, 1, 2]
+        assert dataset.left_out.keys() == {1}
+
+
 def test_rows_that_a_training_passed_over_are_an_error_in_evaluation(images: list[Path], tmp_path: Path) -> None:
     images[1].write_bytes(b"no picture")
     cache(Network(), StudyDataset(items(images), Compose([]), unreadable="replace"), tmp_path / "features")
