@@ -7,7 +7,7 @@ import importlib
 import logging
 import sys
 
-from scripts.errors import CxrError
+from scripts.errors import CxrError, explain_os_error
 
 # Each verb's module has `add_arguments(parser)` and `main(args) -> exit status`; it is imported only when it is called.
 VERBS = {
@@ -20,7 +20,9 @@ VERBS = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one verb; an error that a person can act on is one or two lines and exit status 1."""
+    """Runs one verb; an error that a person can act on, the file system's included, is one or two lines and exit
+    status 1.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
     listing = "\n".join(f"  {name:8} {text}" for name, (_, text) in VERBS.items())
     parser = argparse.ArgumentParser(
@@ -42,6 +44,11 @@ def main(arguments: list[str] | None = None) -> int:
         return int(module.main(args))
     except CxrError as error:
         print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        if not error.errno:
+            raise
+        print(f"Error: {explain_os_error(error)}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Stopped by hand; the same command goes on from here.", file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -39,3 +40,24 @@ def reading(part: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise UnreadableError(f"{part} cannot be read ({type(error).__name__})") from None
+
+
+_MEANING = {
+    errno.ENOSPC: "no space is left on the disk: free some, or choose another folder",
+    errno.EDQUOT: "your share of the disk is used up: free some, or choose another folder",
+    errno.EFBIG: "a file may not become so large here (ulimit -f, or the file system): choose another folder",
+    errno.EROFS: "it can be read only: choose another folder",
+    errno.EACCES: "you have no right to it: change that, or choose another folder",
+    errno.EPERM: "you have no right to it: change that, or choose another folder",
+    errno.EEXIST: "there is a file of that name where a folder should be: choose another name",
+    errno.ENOTDIR: "there is a file where a folder should be: choose another name",
+    errno.EISDIR: "it is a folder, and a file should be there",
+    errno.ENOENT: "it is not there, or not any more",
+    errno.EMFILE: "too many files are open at once (ulimit -n): use fewer workers",
+}
+
+
+def explain_os_error(error: OSError) -> str:
+    """What an error of the file system means: which path, what is wrong, what to do."""
+    meaning = _MEANING.get(error.errno or 0) or error.strerror or str(error) or type(error).__name__
+    return f"{error.filename}: {meaning}." if error.filename else f"{meaning[0].upper()}{meaning[1:]}."

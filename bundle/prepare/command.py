@@ -25,6 +25,7 @@ from scripts.data.image_store import StoreSettings
 from scripts.data.splits import patient_note
 from scripts.data.studies import RECORD, TEXT_COLUMNS, check_rows, report_texts, write_studies
 from scripts.errors import CxrError
+from scripts.output_folder import check_folder, check_path
 from scripts.text import FrozenLanguageModel, TextStore
 
 VERSION = 1
@@ -72,7 +73,7 @@ def main(args: Namespace) -> int:
     try:
         return prepare(args, Console())
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise CxrError(
                 f"no space left for {args.out}: {error.strerror}. "
                 "Free some, or choose another folder; the same command continues."
@@ -82,12 +83,13 @@ def main(args: Namespace) -> int:
 
 def prepare(args: Namespace, console: Console) -> int:
     """Manifest → image store → study table → text store → audit; each step continues what a stopped run left."""
+    check_path(Path(args.out))
     manifest = LAYOUTS[args.layout].read(args)
     out = Path(args.out)
     _check(manifest, args, out)
     for note in manifest.notes:
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-    out.mkdir(parents=True, exist_ok=True)
+    check_folder(out, "OUT")
     settings = StoreSettings(size=args.size, dtype=args.dtype, decode_size=args.size)
     limits = Limits(args.time_limit, args.memory_limit)
     images = manifest.table["image"].tolist()

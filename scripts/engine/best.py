@@ -15,7 +15,8 @@ import torch
 from ignite.engine import Engine, Events
 
 from scripts.atomic import save_atomically, write_text_atomically
-from scripts.engine.state import add_part, on_error, unwrap
+from scripts.engine.state import add_folder, add_part, on_error, unwrap
+from scripts.engine.stop import was_stopped
 from scripts.errors import CxrError
 from scripts.image.normalization import image_statistics
 
@@ -73,6 +74,8 @@ class KeepBest:
         """Registers on the trainer and, through it, on the evaluator; list it after `ResumeAndSave`."""
         self._trainer = engine
         add_part(engine, "best", self)
+        for path in filter(None, (self.network_path, self.encoder_path)):
+            add_folder(engine, path.parent, "ckpt_dir")
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.COMPLETED, self.finish)
         on_error(engine, self._save_what_is_there)
@@ -123,6 +126,8 @@ class KeepBest:
 
     def finish(self, engine: Engine) -> None:
         """Keeps the last weights when no validation ever gave a number (`val_interval` above the number of epochs)."""
+        if self.best == -math.inf and was_stopped(engine):
+            return  # the checkpoint has the weights, if there is any
         if self.best == -math.inf:
             self.best_epoch = engine.state.epoch
             self._remember()

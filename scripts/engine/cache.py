@@ -27,6 +27,7 @@ from scripts.engine.feature_files import (
     preprocessing_key,
 )
 from scripts.engine.state import unwrap
+from scripts.engine.stop import stop_asked, stop_before_training
 from scripts.errors import CxrError
 from scripts.precision import Precision, autocast_enabled
 from scripts.tasks.classification import Standardize
@@ -96,13 +97,20 @@ class CacheFeatures:
             "half": autocast_enabled(precision, next(encoder.parameters()).device),
         }
         files = FeatureFiles(self.folder, encoder_key(encoder.frozen_part(), depends_on), self.storage)
+        if stop_before_training(engine):  # while the reports were read
+            return
         for dataset in self.datasets:
-            _use(dataset, self._features(encoder, dataset, files))
+            features = self._features(encoder, dataset, files, engine)
+            if stop_before_training(engine):
+                return
+            _use(dataset, features)
         if self.standardize is not None:
             self.standardize.fit(dataset_features(self.datasets[0]).to(self.standardize.mean))
 
-    def _features(self, encoder: Any, dataset: StudyDataset, files: FeatureFiles) -> StoredFeatures:
-        """Features of the data set's images, without those that cannot be read."""
+    def _features(
+        self, encoder: Any, dataset: StudyDataset, files: FeatureFiles, engine: Engine | None = None
+    ) -> StoredFeatures:
+        """Features of the data set's images, without those that cannot be read, or for which no time is left."""
         ids = image_ids(dataset.data)
         shared = self.folder is not None
         rank, ranks = (idist.get_rank(), idist.get_world_size()) if shared else (0, 1)
@@ -110,25 +118,35 @@ class CacheFeatures:
             idist.barrier()  # rank 0 has the lock: what is there now is there for every rank
             missing = files.find(ids).missing
             idist.barrier()
-            for part, features in self._compute(encoder, dataset, missing[rank::ranks]):
+            for part, features in self._compute(encoder, dataset, missing[rank::ranks], engine):
                 files.add([ids[index] for index in part], features)
             idist.barrier()
         return files.find(ids)
 
     def _compute(
-        self, encoder: Any, dataset: StudyDataset, indices: Sequence[int]
+        self, encoder: Any, dataset: StudyDataset, indices: Sequence[int], engine: Engine | None
     ) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Parts of the features of those images that can be read: their indices, and `[m, …]`."""
+        """Parts of the features of those images that can be read: their indices, and `[m, …]`; up to the batch in which
+        the run is told to stop, by a signal or by hand.
+        """
         kept: list[int] = []
         rows: list[NDArray[np.float32]] = []
-        for readable, found in self._batches(encoder, dataset, indices):
-            kept += readable
-            rows.append(found)
-            if sum(row.nbytes for row in rows) >= self.part_mib * 2**20:
-                yield kept, np.concatenate(rows)
-                kept, rows = [], []
-        if kept:
-            yield kept, np.concatenate(rows)
+        by_hand: KeyboardInterrupt | None = None
+        try:
+            for readable, found in self._batches(encoder, dataset, indices):
+                kept += readable
+                rows.append(found)
+                if stop_asked(engine):
+                    break
+                if sum(row.nbytes for row in rows) >= self.part_mib * 2**20:
+                    yield kept, np.concatenate(rows)
+                    kept, rows = [], []
+        except KeyboardInterrupt as error:
+            by_hand = error
+        if rows:
+            yield kept[: sum(map(len, rows))], np.concatenate(rows)
+        if by_hand is not None:
+            raise by_hand
 
     @torch.no_grad()
     def _batches(

@@ -8,6 +8,7 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
+from scripts.engine.stop import stop_asked, stop_before_training
 from scripts.errors import CxrError
 from scripts.text import TextStore
 
@@ -50,6 +51,7 @@ class EmbedReports:
                     "Move patients to split 'val' (column split), or look at audit.json for images left out."
                 )
         if idist.get_rank() == 0:
-            self.text_store.ensure(reports)
+            self.text_store.ensure(reports, stop=lambda: stop_asked(engine))
         idist.barrier()
-        self.text_store.ensure(reports, progress=False)
+        if not stop_before_training(engine):
+            self.text_store.ensure(reports, progress=False)

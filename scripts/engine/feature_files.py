@@ -113,15 +113,19 @@ class FeatureFiles:
         if self.folder is None:
             yield
             return
+        lock = FileLock(self.folder / ".lock")
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
         except OSError as error:
             raise CxrError(
                 f"Features cannot be kept in {self.folder} ({error}): give a folder that can be written to "
                 "(features_dir; in a task cache_dir)."
             ) from error
-        with FileLock(self.folder / ".lock"):
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def _write(path: Path, array: NDArray[Any]) -> None:

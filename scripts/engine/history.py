@@ -15,7 +15,7 @@ import torch
 from ignite.engine import Engine, Events
 
 from scripts.atomic import write_text_atomically
-from scripts.engine.state import add_part
+from scripts.engine.state import add_folder, add_part
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class History:
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer; list it after the ValidationHandler, whose metrics it reads."""
         add_part(engine, "history", self)
+        add_folder(engine, self.path.parent, "output_dir")
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
         engine.add_event_handler(Events.ITERATION_COMPLETED, self.add_step)
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.add_epoch)

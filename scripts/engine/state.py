@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
-import signal
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 from typing import Any, Protocol
 
 import ignite.distributed as idist
@@ -20,14 +17,13 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scripts.atomic import save_atomically
 from scripts.data.sampling import EpochSampler
+from scripts.engine.stop import StopSignals, end
 from scripts.errors import CxrError
 from scripts.image.normalization import adopt_normalization
+from scripts.output_folder import check_folder
 from scripts.tensor_files import read_tensors
 
 logger = logging.getLogger(__name__)
-
-# What a scheduler sends before it takes a machine away.
-STOP_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
 
 
 class Stateful(Protocol):
@@ -48,6 +44,16 @@ def parts(engine: Engine) -> dict[str, Stateful]:
     return engine.__dict__.setdefault("checkpoint_parts", {})
 
 
+def checkpoint_path(engine: Engine) -> Path | None:
+    """The file that `ResumeAndSave` writes; None where an engine has no such handler."""
+    return engine.__dict__.get("checkpoint_path")
+
+
+def add_folder(engine: Engine, folder: str | Path, switch: str) -> None:
+    """Has `ResumeAndSave` look at the start whether the folder that a switch names can be written."""
+    engine.__dict__.setdefault("output_folders", {})[Path(folder)] = switch
+
+
 def on_error(engine: Engine, function: Callable[[BaseException], None]) -> None:
     """Calls `function` with the error that ends a run; ignite swallows an error that no handler raises again."""
     functions = engine.__dict__.setdefault("on_error", [])
@@ -60,12 +66,6 @@ def _call_and_raise(engine: Engine, error: BaseException) -> None:
     for function in engine.__dict__["on_error"]:
         function(error)
     raise error
-
-
-def was_stopped(engine: Engine) -> bool:
-    """Whether a signal ended the run before its last iteration; such a run waits to be resumed."""
-    done = engine.state.iteration >= (engine.state.max_epochs or 0) * (engine.state.epoch_length or 0)
-    return engine.__dict__.get("stopped_by_signal", False) and not done
 
 
 class ResumeAndSave:
@@ -106,12 +106,13 @@ class ResumeAndSave:
         self.every_seconds = 60 * every_minutes
         self.least_seconds = least_seconds
         self._saved_at = time.monotonic()
-        self._signalled = False
-        self._former_handlers: dict[int, Any] = {}
+        self._signals = StopSignals()
 
     def attach(self, engine: Engine) -> None:
         """Registers on the trainer; list it first, so that the other handlers see the resumed state."""
         parts(engine).update(self.own_parts)
+        engine.__dict__["checkpoint_path"] = self.path
+        add_folder(engine, self.path.parent, "ckpt_dir")
         engine.add_event_handler(Events.STARTED, self.start)
         engine.add_event_handler(Events.EPOCH_STARTED, self.start_epoch)
         engine.add_event_handler(Events.COMPLETED, self._stop_listening)
@@ -122,13 +123,16 @@ class ResumeAndSave:
         event.
 
         Raises:
-            CxrError: there are several ranks, and nothing brings their gradients together.
+            CxrError: there are several ranks, and nothing brings their gradients together; or a folder that
+                the run writes to cannot be written.
         """
         if idist.get_world_size() > 1 and not isinstance(self.network, DistributedDataParallel):
             raise CxrError(
                 f"{idist.get_world_size()} processes would each train a network of their own: "
                 "add configs/multi_gpu_train.json to --config_file, after configs/train.json."
             )
+        for folder, switch in engine.__dict__["output_folders"].items():
+            check_folder(folder, switch)
         if self.resume and self.path.is_file():
             self.load(engine)
         elif self.resume:
@@ -136,13 +140,10 @@ class ResumeAndSave:
         elif engine.state.iteration == 0:
             self._set_aside()
         self._saved_at = time.monotonic()
-        self._signalled = engine.__dict__["stopped_by_signal"] = False
         if not engine.has_event_handler(self.finish_epoch, Events.EPOCH_COMPLETED):
             engine.add_event_handler(Events.ITERATION_COMPLETED, self.finish_iteration)
             engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish_epoch)
-        if threading.current_thread() is threading.main_thread():
-            for number in STOP_SIGNALS:
-                self._former_handlers[number] = signal.signal(number, self._on_signal)
+        self._signals.listen(engine)
 
     def _set_aside(self) -> None:
         """Moves the checkpoint of an earlier run, which the first save would overwrite, out of the way."""
@@ -185,17 +186,16 @@ class ResumeAndSave:
     def _must_stop(self, engine: Engine) -> bool:
         """Whether a rank got a signal; all leave after the same step. To ask stops the device, so it is done rarely."""
         if idist.get_world_size() == 1:
-            return self._signalled
+            return self._signals.asked
         if engine.state.iteration % 10 and engine.state.iteration % engine.state.epoch_length:
             return False
-        return bool(idist.all_reduce(int(self._signalled), "MAX"))
+        return bool(idist.all_reduce(int(self._signals.asked), "MAX"))
 
     def _save_and_go_on(self, engine: Engine, stop: bool) -> None:
         self.save(engine)
         if stop:
             logger.warning("Stopped by a signal; go on with --resume True.")
-            engine.__dict__["stopped_by_signal"] = True
-            engine.terminate()
+            end(engine)
 
     def save(self, engine: Engine) -> None:
         """Writes the checkpoint on rank 0."""
@@ -256,14 +256,8 @@ class ResumeAndSave:
         engine._init_iter = state["iteration"] % state["epoch_length"]
         logger.info("Resumed %s at epoch %d, iteration %d.", self.path, engine.state.epoch, engine.state.iteration)
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._signalled = True
-
     def _stop_listening(self, _: object) -> None:
-        """Gives the signals back to the host process."""
-        for number, handler in self._former_handlers.items():
-            signal.signal(number, signal.SIG_DFL if handler is None else handler)
-        self._former_handlers.clear()
+        self._signals.release()
 
 
 def unwrap(network: torch.nn.Module) -> torch.nn.Module:

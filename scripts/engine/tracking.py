@@ -6,7 +6,8 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,14 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import is_local_uri
 from monai.handlers import MLFlowHandler
 
+from scripts.atomic import write_text_atomically
 from scripts.engine.history import History
 from scripts.engine.overrides import command_line_config
-from scripts.engine.state import add_part, on_error, parts, unwrap, was_stopped
+from scripts.engine.state import add_part, checkpoint_path, on_error, parts, unwrap
+from scripts.engine.stop import was_stopped
 from scripts.engine.tracked_values import log_values
-from scripts.engine.workflow import is_command_line
+from scripts.engine.workflow import causes, is_command_line
+from scripts.errors import CxrError
 from scripts.names import tracking_key
 
 logger = logging.getLogger(__name__)
@@ -31,6 +35,10 @@ logger = logging.getLogger(__name__)
 
 class Tracking(MLFlowHandler):
     """MONAI's MLFlowHandler, with the run's identity kept over a resume.
+
+    An MLflow that cannot be reached when the run starts is an error; what happens to it later is a warning, and the
+    training goes on: the same numbers are in `history.json`. A run that was killed without a word, whose number stands
+    beside the checkpoint, is marked as killed by the next one that starts there.
 
     Records the config of the command line with its switches as parameters, each epoch's row of `History` (losses,
     learning rate, geometry, retrieval), the number of the network's trained and frozen parameters (the language model
@@ -85,7 +93,25 @@ class Tracking(MLFlowHandler):
             on_error(engine, self.fail)
 
     def start(self, engine: Engine) -> None:
-        """Opens the run, or the same run again after a resume."""
+        """Opens the run, or the same run again after a resume.
+
+        Raises:
+            CxrError: MLflow cannot be reached or written.
+        """
+        try:
+            self._open(engine)
+        except CxrError:
+            raise
+        except Exception as error:  # of MLflow, its database, its server
+            raise CxrError(
+                f"MLflow cannot be used at {_without_password(self._place['tracking_uri'])} ({_reason(error)}): give "
+                "another tracking_uri, or mend that one."
+            ) from error
+        if not engine.has_event_handler(self.complete, Events.COMPLETED):
+            # Registered now, to come after the handlers that draw the pictures.
+            engine.add_event_handler(Events.COMPLETED, self.complete)
+
+    def _open(self, engine: Engine) -> None:
         # The client connects here and not at construction: reading a config must not make a database.
         make_folder(self._place["tracking_uri"])
         super().__init__(**self._place)
@@ -116,9 +142,7 @@ class Tracking(MLFlowHandler):
         log_values(self.client, self.run_id, params={k: v for k, v in params.items() if tracking_key(k) not in known})
         if config:
             self.client.log_dict(self.run_id, config, "config.json")
-        if not engine.has_event_handler(self.complete, Events.COMPLETED):
-            # Registered now, to come after the handlers that draw the pictures.
-            engine.add_event_handler(Events.COMPLETED, self.complete)
+        self._end_the_one_before(checkpoint_path(engine))
 
     def log_epoch(self, engine: Engine) -> None:
         """Logs the newest row of the history."""
@@ -129,17 +153,20 @@ class Tracking(MLFlowHandler):
         if int(row["epoch"]) in self._logged:
             return
         metrics = {name: value for name, value in row.items() if name != "epoch"}
-        log_values(self.client, self.run_id, metrics, step=int(row["epoch"]))
+        with self._going_on(f"epoch {row['epoch']:.0f}"):
+            log_values(self.client, self.run_id, metrics, step=int(row["epoch"]))
 
     def complete(self, engine: Engine) -> None:  # type: ignore[override]
         """Logs the files and closes the run; one that was stopped by a signal stays open for its resume."""
-        log_files(self.client, self.run_id, self._files, self._local_only)
-        self._finish(RunStatus.KILLED if was_stopped(engine) else RunStatus.FINISHED)
+        with self._going_on("the files and the end of the run"):
+            log_files(self.client, self.run_id, self._files, self._local_only)
+            self._finish(RunStatus.KILLED if was_stopped(engine) else RunStatus.FINISHED)
 
     def fail(self, error: BaseException) -> None:
         """Marks the run as failed, or as stopped by hand."""
         if getattr(self, "cur_run", None) is not None:
-            self._finish(RunStatus.KILLED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED)
+            with self._going_on("the end of the run"):
+                self._finish(RunStatus.KILLED if isinstance(error, KeyboardInterrupt) else RunStatus.FAILED)
 
     def state_dict(self) -> dict[str, Any]:
         """The run's identity."""
@@ -151,6 +178,27 @@ class Tracking(MLFlowHandler):
 
     def _finish(self, status: int) -> None:
         self.client.set_terminated(self.run_id, status=RunStatus.to_string(status))
+
+    def _end_the_one_before(self, checkpoint: Path | None) -> None:
+        """Marks a run that was killed without a word as killed, and leaves this one's number for the next."""
+        if checkpoint is None:
+            return
+        note = checkpoint.with_suffix(".mlflow")
+        before = note.read_text(encoding="utf-8").strip() if note.is_file() else self.run_id
+        if before and before != self.run_id:
+            with suppress(mlflow.MlflowException):  # of another database
+                if self.client.get_run(before).info.status == RunStatus.to_string(RunStatus.RUNNING):
+                    self.client.set_terminated(before, status=RunStatus.to_string(RunStatus.KILLED))
+        write_text_atomically(f"{self.run_id}\n", note)
+
+    @contextmanager
+    def _going_on(self, what: str) -> Iterator[None]:
+        """Lets the training go on without MLflow: what it lost is in the run's own files."""
+        try:
+            yield
+        except Exception as error:  # of MLflow, its database, its server
+            place = _without_password(self.client.tracking_uri)
+            logger.warning("MLflow at %s did not take %s (%s); the training goes on.", place, what, _reason(error))
 
     def _is_known(self, run_id: str) -> bool:
         try:
@@ -214,6 +262,16 @@ def parameter_counts(network: torch.nn.Module) -> dict[str, int]:
 def is_local(tracking_uri: str) -> bool:
     """Whether an MLflow address is a file or a folder, and no server."""
     return tracking_uri.startswith("sqlite:") or is_local_uri(tracking_uri)
+
+
+def _without_password(address: str | None) -> str:
+    return str(without_passwords({"at": address})["at"] or "its default address")
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost cause in a few words: a database's message quotes the whole statement."""
+    *_, innermost = causes(error)
+    return (str(innermost).strip() or type(innermost).__name__).splitlines()[0][:200]
 
 
 def without_passwords(config: dict[str, Any]) -> dict[str, Any]:

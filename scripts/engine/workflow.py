@@ -19,7 +19,7 @@ import torch
 from monai.utils import set_determinism
 
 from scripts.engine.overrides import check_command_line
-from scripts.errors import CxrError
+from scripts.errors import CxrError, explain_os_error
 
 logger = logging.getLogger(__name__)
 
@@ -83,6 +83,8 @@ def explain(error: BaseException) -> str:
         if isinstance(cause, CxrError):
             return _without_trace(str(cause))
     innermost = chain[-1]
+    if isinstance(innermost, OSError) and innermost.errno:
+        return explain_os_error(innermost)
     text = f"{type(innermost).__name__}: {_first_line(innermost)}"
     return text if len(chain) == 1 else f"{text}\n  while: {_first_line(chain[-2])[:300]}"
 

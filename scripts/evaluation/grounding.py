@@ -19,13 +19,14 @@ from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from scripts.atomic import write_text_atomically
+from scripts.atomic import write_text_atomically, writing
 from scripts.data import Letterbox, task_items
 from scripts.errors import CxrError
 from scripts.evaluation.examples import to_grey
 from scripts.evaluation.shared_space import SharedSpace
 from scripts.metrics import MACRO, GroundingScore, grounding_scores, point
 from scripts.output import HeatPanel, Score, ScoreRow, plot_heat_maps, print_scores, write_scores
+from scripts.output_folder import check_folder
 
 logger = logging.getLogger(__name__)
 CENTRE = "centre of the image"
@@ -110,7 +111,8 @@ class GroundingReport:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Forgets an earlier pass, and reads the prompts."""
+        """Forgets an earlier pass, looks whether this one's report can be written, and reads the prompts."""
+        check_folder(self.folder, "output_dir")
         self._rows: list[dict[str, Any]] = []
         self._drawn: list[_Example] = []
         self._prompts = self.space.project_prompts(self.names)[:, 0]
@@ -149,8 +151,8 @@ class GroundingReport:
         table["patient"] = pd.factorize(table["patient"])[0]
         scores = grounding_scores(table, table["patient"].to_numpy(), self.resamples)
         rows = grounding_rows(scores, self.space.member)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        table.to_parquet(self.folder / "grounding.parquet", index=False)
+        with writing(self.folder / "grounding.parquet") as part:
+            table.to_parquet(part, index=False)
         images, patients = table["image_id"].nunique(), table["patient"].nunique()
         result = {
             "images": images,

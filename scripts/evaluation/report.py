@@ -51,6 +51,7 @@ from scripts.output import (
     shared_space_rows,
     write_scores,
 )
+from scripts.output_folder import check_folder
 
 logger = logging.getLogger(__name__)
 Protocol = Literal["split", "5-fold"]
@@ -101,9 +102,10 @@ class EvaluationReport:
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Forgets an earlier pass."""
+        """Forgets an earlier pass, and looks whether this one's report can be written."""
         self._features: dict[str, list[torch.Tensor]] = defaultdict(list)
         self._columns: dict[str, list[Any]] = defaultdict(list)
+        check_folder(self.folder, "output_dir")
 
     def add(self, engine: Engine) -> None:
         """Keeps the features, labels, patients and reports of a batch."""

@@ -29,6 +29,7 @@ from scripts.image import fold_note
 from scripts.metrics import collect_values
 from scripts.output import Picture, ScoreRow, Section, print_scores, scores_frame, write_html, write_scores
 from scripts.output.tables import markdown
+from scripts.output_folder import check_folder
 
 logger = logging.getLogger(__name__)
 REQUIRED = ("image_id", "patient_id")
@@ -144,8 +145,9 @@ class TaskReport(ABC):
         engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Forgets an earlier pass."""
+        """Forgets an earlier pass, and looks whether this one's report can be written."""
         self._parts: list[pd.DataFrame] = []
+        check_folder(self.folder, "output_dir")
 
     def add(self, engine: Engine) -> None:
         """Keeps the rows of a batch."""

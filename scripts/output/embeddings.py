@@ -20,6 +20,7 @@ from scripts.atomic import writing
 from scripts.errors import CxrError
 from scripts.metrics.collect import collect_values
 from scripts.output.identity import ImageNames, model_identity
+from scripts.output_folder import check_folder
 
 logger = logging.getLogger(__name__)
 
@@ -62,8 +63,9 @@ class EmbeddingWriter:
         engine.add_event_handler(Events.COMPLETED, self.write)
 
     def start(self, engine: Engine) -> None:
-        """Forgets an earlier run."""
+        """Forgets an earlier run, and looks whether this one's results can be written."""
         self.rows = []
+        check_folder(self.path.parent, "output_dir")
         self.names.start()
 
     def add(self, engine: Engine) -> None:

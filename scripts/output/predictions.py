@@ -24,6 +24,7 @@ from scripts.data.geometry import Letterbox
 from scripts.errors import CxrError
 from scripts.metrics.collect import collect_values
 from scripts.output.identity import ImageName, ImageNames, model_identity
+from scripts.output_folder import check_folder
 
 logger = logging.getLogger(__name__)
 
@@ -126,8 +127,9 @@ class PredictionWriter(ABC):
         engine.add_event_handler(Events.COMPLETED, self.finish)
 
     def start(self, engine: Engine) -> None:
-        """Forgets an earlier run."""
+        """Forgets an earlier run, and looks whether this one's results can be written."""
         self.rows = []
+        check_folder(self.folder, "output_dir")
         self.image_names.start()
 
     def add(self, engine: Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,8 +72,13 @@ class TextStore:
         self._open()
         return len(self._rows)
 
-    def ensure(self, texts: Iterable[str], progress: bool = True) -> int:
+    def ensure(self, texts: Iterable[str], progress: bool = True, stop: Callable[[], bool] | None = None) -> int:
         """Embed the distinct texts that the store lacks.
+
+        Args:
+            texts: of reports.
+            progress: show a bar.
+            stop: asked after each batch; True ends the pass, and what it has got is kept, as after Ctrl-C.
 
         Returns:
             How many were embedded.
@@ -87,13 +92,13 @@ class TextStore:
         if not distinct.keys() - self._rows.keys():
             return 0
         if path is None:
-            return self._embed(distinct, progress)
+            return self._embed(distinct, progress, stop)
         try:
             path.mkdir(parents=True, exist_ok=True)
             # One writer: the other ranks and processes wait, then find what it has written.
             with FileLock(path / ".lock"):
                 self._read()
-                return self._embed(distinct, progress)
+                return self._embed(distinct, progress, stop)
         except OSError as error:
             raise CxrError(f"Text store {path} cannot be written: {error}") from error
 
@@ -107,19 +112,25 @@ class TextStore:
             return np.empty((0, self.model.dim), dtype=np.float32)
         return self._vectors[[self._rows[key] for key in keys]].astype(np.float32)
 
-    def _embed(self, distinct: dict[str, str], progress: bool) -> int:
+    def _embed(self, distinct: dict[str, str], progress: bool, stop: Callable[[], bool] | None) -> int:
         missing = [key for key in distinct if key not in self._rows]
+        before = len(self._rows)
         keys: list[str] = []
         parts: list[np.ndarray] = []
-        for rows, vectors in self.model.embed_batches([distinct[key] for key in missing], progress):
-            keys += [missing[row] for row in rows]
-            parts.append(vectors.astype(self.storage))
-            if len(keys) >= _COMMIT_ROWS:
-                self._append(keys, np.concatenate(parts))
-                keys, parts = [], []
-        if keys:
-            self._append(keys, np.concatenate(parts))
-        return len(missing)
+        try:
+            for rows, vectors in self.model.embed_batches([distinct[key] for key in missing], progress):
+                parts.append(vectors.astype(self.storage))
+                keys += [missing[row] for row in rows]
+                if stop is not None and stop():
+                    break
+                if len(keys) >= _COMMIT_ROWS:
+                    done, whole, keys, parts = keys, np.concatenate(parts), [], []
+                    self._append(done, whole)
+        finally:
+            if parts:
+                vectors = np.concatenate(parts)[: len(keys)]  # Ctrl-C may come between the two
+                self._append(keys[: len(vectors)], vectors)
+        return len(self._rows) - before
 
     def _append(self, keys: list[str], vectors: np.ndarray) -> None:
         first, dim = len(self._rows), vectors.shape[1]

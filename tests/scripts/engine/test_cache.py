@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from torch import nn
 from scripts.data import PictureReader, StudyDataset
 from scripts.engine import CacheFeatures
 from scripts.engine.feature_files import FeatureFiles, StoredFeatures, image_ids
+from scripts.engine.stop import StopSignals
 from scripts.errors import CxrError
 from scripts.tasks.classification import Standardize
 
@@ -188,6 +191,41 @@ def test_a_killed_pass_goes_on_where_it_was(images: list[Path], tmp_path: Path) 
     cache(second, dataset, tmp_path, part_mib=0)
     assert second.encoder.calls == 1  # of two batches
     assert [float(dataset[index]["image"]) for index in range(3)] == [10, 20, 30]
+
+
+@pytest.mark.parametrize("how", ["SIGTERM", "by hand"])
+def test_a_pass_that_is_told_to_stop_ends_after_its_batch_and_keeps_it(
+    images: list[Path], tmp_path: Path, how: str
+) -> None:
+    """Three images in batches of one; told in the second."""
+
+    class Told(Mean):
+        def frozen_features(self, image: torch.Tensor) -> torch.Tensor:
+            if self.calls == 1 and how == "SIGTERM":
+                os.kill(os.getpid(), signal.SIGTERM)
+            elif self.calls == 2:
+                raise KeyboardInterrupt
+            return self.pooled(image)
+
+    engine, signals = Engine(lambda engine, batch: None), StopSignals()
+    first, second = Network(encoder=Told), Network()
+    datasets = [StudyDataset(items(images), Compose([])) for _ in range(3)]
+    signals.listen(engine)
+    try:
+        fill = CacheFeatures(first, datasets[:2], transform(), folder=tmp_path, batch_size=1).fill
+        if how == "SIGTERM":
+            fill(engine)
+            assert engine.should_terminate
+        else:
+            with pytest.raises(KeyboardInterrupt):
+                fill(engine)
+    finally:
+        signals.release()
+    assert first.encoder.calls == 2  # and nothing of the second data set
+    assert datasets[0].features is None
+    cache(second, datasets[2], tmp_path)
+    assert second.encoder.calls == 1  # of the third image alone
+    assert [float(datasets[2][index]["image"]) for index in range(3)] == [10, 20, 30]
 
 
 def test_a_part_without_its_ids_does_not_count(images: list[Path], tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +12,7 @@ import pytest
 from ignite.engine import Engine, Events
 
 from scripts.engine import EmbedReports, Progress
+from scripts.engine.stop import was_stopped
 from scripts.errors import CxrError
 
 
@@ -17,8 +20,13 @@ class Store:
     def __init__(self) -> None:
         self.seen: list[str] = []
 
-    def ensure(self, texts: Iterable[str], progress: bool = True) -> int:
-        self.seen += texts
+    def ensure(self, texts: Iterable[str], progress: bool = True, stop: Callable[[], bool] | None = None) -> int:
+        for text in texts:
+            self.seen.append(text)
+            if text == "signal":
+                os.kill(os.getpid(), signal.SIGTERM)
+            if stop is not None and stop():
+                break
         return 0
 
 
@@ -29,6 +37,17 @@ def test_the_reports_of_all_lists_are_embedded_before_the_first_step() -> None:
     engine.add_event_handler(Events.EPOCH_STARTED, lambda: before.append(set(store.seen)))
     engine.run([0])
     assert before == [{"a", "b", "c", "d"}]
+
+
+def test_a_signal_ends_the_run_within_the_embedding(tmp_path: Path, small_run: Callable[..., SimpleNamespace]) -> None:
+    store, run = Store(), small_run(tmp_path)
+    lists = [[{"report": "a"}, {"report": "signal"}], [{"report": "c"}, {"report": "d"}]]
+    EmbedReports(store, lists).attach(run.trainer)  # type: ignore[arg-type]
+    run.trainer.run()
+    assert store.seen == ["a", "signal"]
+    assert was_stopped(run.trainer)
+    assert run.losses == {}
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
 
 @pytest.mark.parametrize("items", [[{"report": ""}, {"report": ""}], [{"image": "x.png"}]])

@@ -16,6 +16,7 @@ import torch
 from ignite.engine import Events
 from monai.optimizers import WarmupCosineSchedule
 
+from scripts.engine import KeepBest
 from scripts.engine.state import parts, random_state, set_random_state
 from scripts.errors import CxrError
 
@@ -235,6 +236,20 @@ def test_a_trainer_stopped_by_a_signal_can_be_run_again(tmp_path: Path, small_ru
     assert max(run.losses) == 2
     run.trainer.run()
     assert max(run.losses) > 2 + BATCHES
+
+
+@pytest.mark.parametrize("which", ["checkpoint", "history", "weights"])
+def test_training_looks_before_the_first_step(tmp_path: Path, small_run: Make, which: str) -> None:
+    (tmp_path / "file").touch()
+    run = small_run(tmp_path / "file" if which == "checkpoint" else tmp_path)
+    if which == "history":
+        run.history.path = tmp_path / "file" / "history.json"
+        run.history.attach(run.trainer)
+    if which == "weights":
+        KeepBest(run.evaluator, "score", run.network, tmp_path / "file" / "model.pt").attach(run.trainer)
+    with pytest.raises(CxrError, match=f"Nothing can be written to .*{tmp_path / 'file'}"):
+        run.trainer.run()
+    assert run.losses == {}
 
 
 def test_random_state_goes_through_a_plain_file(tmp_path: Path) -> None:

@@ -230,6 +230,32 @@ def test_a_killed_writer_loses_the_last_rows_only(tiny_bert: Path, tmp_path: Pat
     np.testing.assert_array_equal(TextStore(tmp_path / "text", store.model).lookup(texts)[:, 5], np.arange(200))
 
 
+@pytest.mark.parametrize("by_hand", [False, True], ids=["signal", "Ctrl-C"])
+def test_a_pass_that_is_told_to_stop_keeps_what_it_has(
+    tiny_bert: Path, tmp_path: Path, monkeypatch, by_hand: bool
+) -> None:
+    texts = [f"report {n}" for n in range(6)]
+
+    def batches(self, wanted, progress=False):
+        for n, text in enumerate(wanted):
+            if by_hand and n == 2:
+                raise KeyboardInterrupt
+            yield np.array([n]), np.full((1, 32), int(text.split()[1]), np.float32)
+
+    monkeypatch.setattr(FrozenLanguageModel, "embed_batches", batches)
+    store, asked = TextStore(tmp_path / "text", language_model(tiny_bert)), iter([False, True])
+    if by_hand:
+        with pytest.raises(KeyboardInterrupt):
+            store.ensure(texts)
+    else:
+        assert store.ensure(texts, stop=lambda: next(asked)) == 2
+    again = TextStore(tmp_path / "text", language_model(tiny_bert))
+    assert len(again) == 2
+    by_hand = False
+    assert again.ensure(texts) == 4
+    np.testing.assert_array_equal(again.lookup(texts)[:, 5], np.arange(6))
+
+
 def test_a_lookup_of_what_is_there_opens_no_file(tiny_bert: Path, tmp_path: Path, monkeypatch) -> None:
     texts = [f"report {n}" for n in range(2_000)]
     rng = np.random.default_rng(0)
