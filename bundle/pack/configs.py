@@ -10,7 +10,7 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.bundle.utils import ID_SEP_KEY, MACRO_KEY
 
-from scripts.engine.overrides import is_overridable
+from scripts.engine.overrides import check_values, is_overridable
 from scripts.errors import CxrError
 from scripts.image.build import encoder_config
 from scripts.image.normalization import Normalization
@@ -81,6 +81,7 @@ def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> N
             raise CxrError(f"The configs have no {name!r}: give settings that training or inference has.")
         for config in owners:
             parser = ConfigParser(config)
+            check_values({name: value}, parser, "--set ")
             parser[name.replace("#", ID_SEP_KEY)] = deepcopy(value)
             config.update(parser.get())
 

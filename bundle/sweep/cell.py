@@ -16,7 +16,8 @@ from bundle.sweep.plan import Cell
 from bundle.sweep.record import Record, note
 from bundle.sweep.runner import Runner, checkpoint_of
 from scripts.data import LoadMasksd
-from scripts.engine.state import parts, was_stopped
+from scripts.engine.state import parts
+from scripts.engine.stop import was_stopped
 from scripts.errors import CxrError
 from scripts.evaluation import headline, split_table, unscored
 from scripts.metrics import published_images

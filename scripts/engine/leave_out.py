@@ -70,11 +70,12 @@ class LeaveOut:
             logger.warning("%s: %s", self.name.capitalize(), left_out_note(self.dataset))
 
 
-def left_out_note(dataset: StudyDataset) -> str:
-    """How many images are in no score, and which; "" when all are."""
-    rows = sorted(map(dataset.row, dataset.left_out))
-    if not rows:
+def left_out_note(dataset: Any) -> str:
+    """How many images of a `StudyDataset`, or of a host's own data set, are in no score, and which; "" when all are."""
+    left_out = getattr(dataset, "left_out", None)
+    if not left_out:
         return ""
+    rows = sorted(map(dataset.row, left_out))
     named = ", ".join(map(str, rows[:10])) + (", …" if len(rows) > 10 else "")
     return f"{len(rows)} of {len(dataset)} images cannot be read and are in no score: rows {named} of the table."
 

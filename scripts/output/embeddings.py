@@ -37,7 +37,7 @@ class EmbeddingWriter:
         identity: whatever else names the model (network, method, version); JSON in the file's metadata under `model`.
         root: folder to which the column `image` is relative.
         key: key of `engine.state.output["pred"]`; None = `pred` is the embedding.
-        names: False leaves the column `image` empty, and hides names in ids; see `ImageNames`.
+        file_names: False leaves the column `image` empty, and hides names in ids; see `ImageNames`.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class EmbeddingWriter:
         identity: Mapping[str, Any] | None = None,
         root: str | Path | None = None,
         key: str | None = None,
-        names: bool = True,
+        file_names: bool = True,
     ) -> None:
         self.path = Path(path)
         self.checkpoint = None if checkpoint is None else Path(checkpoint)
         self.identity = dict(identity or {})
         self.keys = ("pred",) if key is None else ("pred", key)
-        self.names = ImageNames(root, names)
+        self.names = ImageNames(root, file_names)
         self.rows: list[dict[str, Any]] = []
 
     def attach(self, engine: Engine) -> None:

@@ -31,8 +31,8 @@ class ImageNames:
     Args:
         root: folder to which names are relative, so that ids do not depend on the machine.
         shown: False leaves names out, for archives whose file names identify patients. An id that is a hash of the
-            name, which whoever guesses names could find again, is then hashed with a random key that is kept nowhere:
-            such ids tell the images of one run apart, and differ from run to run.
+            name, which whoever guesses names could find again, or that has a part of the name, is then hashed with a
+            random key that is kept nowhere: such ids tell the images of one run apart, and differ from run to run.
     """
 
     def __init__(self, root: str | Path | None = None, shown: bool = True) -> None:
@@ -64,7 +64,7 @@ class ImageNames:
         image_id = _hash(str(name)) if given is None else str(given)
         if self.shown:
             return ImageName(image_id, name)
-        plain = given is None or (source is not None and _is_hash_of(source, image_id))
+        plain = given is None or (source is not None and (_is_hash_of(source, image_id) or _shares(source, image_id)))
         return ImageName(_hash(image_id, self._key) if plain else image_id, None)
 
     def _relative(self, name: str) -> str:
@@ -100,3 +100,10 @@ def _is_hash_of(name: str, image_id: str) -> bool:
     """Whether an id is the plain hash, of any length, of a file's name: `raw_items` gives such ids."""
     size = len(image_id) // 2
     return 0 < size <= 64 and hashlib.blake2b(name.encode(), digest_size=size).hexdigest() == image_id
+
+
+def _shares(name: str, image_id: str) -> bool:
+    """Whether an id and a file's name tell each other; a number of few digits is in many names by chance."""
+    one, other = image_id.casefold(), name.casefold()
+    stems = {Path(part).stem for part in Path(other).parts}
+    return not one or one in stems or (len(one) > 3 and one in other) or any(len(s) > 3 and s in one for s in stems)

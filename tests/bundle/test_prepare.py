@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import shutil
 import signal
@@ -20,6 +21,7 @@ import pydicom
 import pytest
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
+from bundle.__main__ import main as bundle
 from bundle.demo.dicom import write_dx
 from bundle.prepare import add_arguments, main
 from scripts.data import CxrReader, PictureReader, StandardizeRadiographd, StoreReader, read_studies, study_items
@@ -329,6 +331,28 @@ def test_a_full_disk_is_said_plainly(archive, tmp_path, monkeypatch):
     monkeypatch.setattr("os.posix_fallocate", full)
     with pytest.raises(CxrError, match=r"no space left for .*the same command continues"):
         run(*command(archive / "data.csv", tmp_path / "out"))
+
+
+def test_an_out_that_is_a_file_is_known_before_the_source_is_read(tmp_path, capsys):
+    (tmp_path / "out").write_text("notes")
+    for out in (tmp_path / "out", tmp_path / "out" / "prepared"):
+        assert bundle(["prepare", *command(tmp_path / "no such table.csv", out)]) == 1
+        told = capsys.readouterr().err
+        assert (
+            told == f"Error: {out}: {tmp_path / 'out'} is a file, and a folder should be there. Choose another name.\n"
+        )
+    assert (tmp_path / "out").read_text() == "notes"
+
+
+@pytest.mark.parametrize("verb", ["prepare", "demo", "sweep"])
+def test_what_the_file_system_refuses_is_one_line_of_every_verb(tmp_path, capsys, monkeypatch, verb):
+    def refuse(args):
+        raise OSError(30, "Read-only file system", str(tmp_path / "out" / "x"))
+
+    monkeypatch.setattr(importlib.import_module(f"bundle.{verb}"), "main", refuse)
+    arguments = {"prepare": command(tmp_path, tmp_path / "out"), "demo": [str(tmp_path)], "sweep": ["a", "b"]}[verb]
+    assert bundle([verb, *arguments]) == 1
+    assert capsys.readouterr().err == f"Error: {tmp_path / 'out' / 'x'}: it can be read only: choose another folder.\n"
 
 
 def test_a_missing_beginning_is_no_wrong_root(archive, tmp_path):

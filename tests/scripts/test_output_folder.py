@@ -56,7 +56,12 @@ def test_what_the_file_system_says_is_told_with_its_cure(
 def test_every_rank_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
     monkeypatch.setattr(idist, "get_world_size", lambda: 2)
-    monkeypatch.setattr(idist, "broadcast", lambda text, src: sent.append(text) or text)
+
+    def broadcast(text: str, src: int) -> str:
+        sent.append(text)
+        return text
+
+    monkeypatch.setattr(idist, "broadcast", broadcast)
     (tmp_path / "file").touch()
     with pytest.raises(CxrError):
         check_folder(tmp_path / "file", "output_dir")
@@ -79,7 +84,8 @@ WRITERS: dict[str, Callable[[Path], Any]] = {
 @pytest.mark.parametrize("kind", WRITERS)
 def test_inference_and_evaluation_look_before_the_first_image(tmp_path: Path, kind: str) -> None:
     (tmp_path / "out").touch()
-    engine, seen = Engine(lambda engine, batch: seen.append(batch)), []
+    seen: list[Any] = []
+    engine = Engine(lambda engine, batch: seen.append(batch))
     WRITERS[kind](tmp_path / "out").attach(engine)
     with pytest.raises(CxrError, match="Nothing can be written to output_dir"):
         engine.run([0])

@@ -14,7 +14,8 @@ from monai.bundle import ConfigWorkflow
 from bundle.sweep.compare.plan import CONFIGS, EvaluationCell, PretrainingCell
 from bundle.sweep.record import BEGUN, Record, note, read_record
 from bundle.sweep.runner import Runner, checkpoint_of
-from scripts.engine.state import parts, unwrap, was_stopped
+from scripts.engine.state import parts, unwrap
+from scripts.engine.stop import was_stopped
 
 COST = "cost.json"
 

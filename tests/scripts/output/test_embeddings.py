@@ -96,7 +96,7 @@ def test_names_can_be_left_out_and_not_be_guessed_from_the_ids(tmp_path, given):
     found = []
     for number in range(2):
         path = tmp_path / f"{number}.parquet"
-        run(plain(source=names, **ids), EmbeddingWriter(path, names=False))
+        run(plain(source=names, **ids), EmbeddingWriter(path, file_names=False))
         table, _ = read_embeddings(path)
         assert table["image"].isna().all()
         assert b"Doe" not in path.read_bytes()
@@ -107,7 +107,7 @@ def test_names_can_be_left_out_and_not_be_guessed_from_the_ids(tmp_path, given):
 
 def test_ids_that_do_not_come_from_names_stay(tmp_path):
     data = plain(source=[f"Doe^Jane/{i}.dcm" for i in range(5)], image_id=list("abcde"))
-    run(data, EmbeddingWriter(tmp_path / "e.parquet", names=False))
+    run(data, EmbeddingWriter(tmp_path / "e.parquet", file_names=False))
     assert read_embeddings(tmp_path / "e.parquet")[0]["image_id"].tolist() == list("abcde")
 
 

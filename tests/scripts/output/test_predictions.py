@@ -155,6 +155,19 @@ def test_names_that_identify_patients_can_be_left_out(tmp_path: Path) -> None:
     assert not set(found) & plain
 
 
+@pytest.mark.parametrize(
+    ("image_id", "kept"),
+    [("A-17", True), ("Doe^Jane/0.dcm", False), ("doe^jane", False), ("CXR_Doe^Jane_0", False), ("", False)],
+)
+def test_an_id_of_ones_own_is_kept_unless_it_tells_the_name(tmp_path: Path, image_id: str, kept: bool) -> None:
+    data = [{"image": torch.zeros(1, 4, 4), "image_id": image_id, "source": "Doe^Jane/Doe^Jane_0.dcm"}]
+    evaluate(data, Constant(ODDS), ScoreWriter(str(tmp_path), NAMES, file_names=False))
+    (row,) = read(tmp_path)["images"]
+    assert row["image"] is None
+    assert (row["image_id"] == image_id) == kept
+    assert "doe" not in (tmp_path / "predictions.json").read_text().lower()
+
+
 @pytest.mark.parametrize("decollate", [False, True])
 @pytest.mark.parametrize("road", ["item", "meta"])
 def test_size_and_spacing_come_from_the_item_or_the_meta(tmp_path: Path, road: str, decollate: bool) -> None:
