@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from monai.bundle import ConfigParser
-
 from bundle.sweep.cell import CONFIGS
 from bundle.sweep.plan import Cell, Plan
 from scripts.data import target_names
-from scripts.engine.overrides import check_values, is_overridable
+from scripts.engine.overrides import check_values, is_overridable, read_files
 from scripts.errors import CxrError
 
 
@@ -32,9 +30,8 @@ def check_plan(plan: Plan) -> None:
 
 
 def _check(cell: Cell, there: list[str]) -> None:
-    config = ConfigParser()
     folder = CONFIGS / cell.task
-    config.read_config([str(folder / "train.json"), *cell.configs, str(folder / "evaluate.json")])
+    config = read_files([str(folder / "train.json"), *cell.configs, str(folder / "evaluate.json")])
     config.parse(reset=True)  # the parts that it takes from other files are then among its ids
     for name in cell.overrides:
         if not is_overridable(config, name):

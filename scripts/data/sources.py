@@ -87,8 +87,12 @@ def language_model_of(
         revision: of a hub id.
         device: where it runs.
     """
-    record = json.loads((Path(source) / RECORD).read_text(encoding="utf-8")) if is_prepared(source) else {}
-    prepared = record.get("language_model") or {}
+    record = Path(source) / RECORD
+    try:
+        prepared = json.loads(record.read_text(encoding="utf-8")).get("language_model") if is_prepared(source) else None
+    except (OSError, ValueError, AttributeError) as error:
+        raise CxrError(f"{record} is damaged ({error}). Run prepare again.") from error
+    prepared = prepared or {}
     model = model or prepared.get("given", "minilm")
     pooling = pooling or prepared.get("pooling", "mean")
     return FrozenLanguageModel(model, revision, pooling, device=device)  # type: ignore[arg-type]

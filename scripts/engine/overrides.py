@@ -41,8 +41,7 @@ def check_command_line(arguments: Sequence[str]) -> None:
     if "config_file" not in given:
         return
     files = given["config_file"]
-    config = ConfigParser()
-    config.read_config(files)
+    config = read_files(files)
     known = set(inspect.signature(run).parameters) | INJECTED
     for name in given:
         if name not in known and not is_overridable(config, name):
@@ -56,6 +55,24 @@ def check_command_line(arguments: Sequence[str]) -> None:
     check_values(overrides, config)
     _check_files(files)
     _check_encoder(given.get("encoder", config.get("encoder")), config, files)
+
+
+def read_files(files: Any) -> ConfigParser:
+    """A config from its files, as MONAI merges them.
+
+    Raises:
+        CxrError: one is not there, or no JSON (YAML); its name and place are told.
+    """
+    for file in [files] if isinstance(files, str | Path) else files:
+        try:
+            ConfigParser.load_config_file(file)
+        except Exception as error:  # json's and yaml's own kinds, of the disk, a key that stands twice
+            raise CxrError(
+                f"{file} cannot be read as a configuration: {' '.join(str(error).split())[:200]}."
+            ) from error
+    config = ConfigParser()
+    config.read_config(files)
+    return config
 
 
 def check_values(overrides: Mapping[str, Any], config: ConfigParser, option: str = "--") -> None:
@@ -83,8 +100,7 @@ def check_values(overrides: Mapping[str, Any], config: ConfigParser, option: str
 def _check_files(files: Any) -> None:
     """The same of overlays: a file's switches, against those of the files before it."""
     first, *overlays = [files] if isinstance(files, str) else files
-    config = ConfigParser()
-    config.read_config(first)
+    config = read_files(first)
     for file in overlays:
         content = ConfigParser.load_config_file(file)
         known = {name: value for name, value in content.items() if not name.startswith("+")}

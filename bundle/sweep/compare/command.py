@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from monai.bundle import ConfigParser
 from rich.console import Console
 
 from bundle.sweep.compare.plan import CONFIGS, PRETRAINING, Comparison, PretrainingCell, read_budget, read_pairs
@@ -23,7 +22,7 @@ from bundle.sweep.plan import Cell, Init, Scoped, read_configs, read_settings
 from bundle.sweep.record import Record
 from bundle.sweep.runner import Tracked
 from bundle.sweep.worker import Work
-from scripts.engine.overrides import check_values, is_overridable
+from scripts.engine.overrides import check_values, is_overridable, read_files
 from scripts.errors import CxrError
 
 
@@ -192,8 +191,7 @@ def _other(probe: str | None, data: str) -> str | None:
 
 
 def _check(cell: PretrainingCell) -> None:
-    config = ConfigParser()
-    config.read_config([str(CONFIGS / "train.json"), *cell.configs])
+    config = read_files([str(CONFIGS / "train.json"), *cell.configs])
     for name in cell.overrides:
         if not is_overridable(config, name):
             raise CxrError(

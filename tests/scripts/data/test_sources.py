@@ -39,3 +39,11 @@ def test_what_is_neither_prepared_nor_raw_says_how_to_prepare(tmp_path: Path) ->
     assert not is_prepared(tmp_path)
     with pytest.raises(CxrError, match="bundle prepare"):
         load_items(tmp_path)
+
+
+def test_a_broken_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "studies.parquet").touch()
+    for content in ("{", "[]"):
+        (tmp_path / "prepare.json").write_text(content)
+        with pytest.raises(CxrError, match=r"prepare\.json is damaged .* Run prepare again"):
+            language_model_of(tmp_path)

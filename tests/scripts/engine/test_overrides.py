@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.engine.overrides import check_command_line, command_line_config, named_arguments
+from scripts.engine.overrides import check_command_line, command_line_config, named_arguments, read_files
 from scripts.errors import CxrError
 
 
@@ -99,6 +99,24 @@ def test_an_args_file_is_checked_too(train_json: str, tmp_path: Path) -> None:
     arguments.write_text(json.dumps({"config_file": train_json, "epoch": 2}))
     with pytest.raises(CxrError, match="Did you mean --epochs"):
         check_command_line(["run", "training", "--args_file", str(arguments)])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.json", '{"epochs": 3,}', "line 1 column"),
+        ("a.json", "", "Expecting value"),
+        ("a.yaml", "epochs: [3", "while parsing"),
+        ("b.json", None, "No such file"),
+    ],
+)
+def test_a_broken_file_is_named(tmp_path: Path, train_json: str, name: str, content: str | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / name).write_text(content)
+    with pytest.raises(CxrError, match=words) as caught:
+        read_files([train_json, str(tmp_path / name)])
+    assert str(caught.value).startswith(f"{tmp_path / name} cannot be read as a configuration: ")
+    assert "\n" not in str(caught.value)
 
 
 def test_an_overlay_brings_its_own_ids(project: Path, train_json: str) -> None:
