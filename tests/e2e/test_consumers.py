@@ -73,7 +73,7 @@ def test_monai_label_trains_on_its_own_list(
     assert run.info.status == "FINISHED"
     assert [step for step, _ in metrics["loss"]] == [1, 2]
     assert {path.name for path in (bundle / "models").iterdir()} == {
-        "model.pt", "model.json", "pretraining.pt", "pretraining.json", "checkpoint.pt",
+        "model.pt", "model.json", "pretraining.pt", "pretraining.json", "checkpoint.pt", "checkpoint.mlflow",
     }  # fmt: skip
 
 

@@ -33,7 +33,9 @@ def test_a_run_leaves_weights_settings_curves_and_pictures(trained_task: Trained
     rows = json.loads((run.output / "history.json").read_text())
     assert [row["epoch"] for row in rows] == [1, 2]
     assert all(math.isfinite(row["loss"]) for row in rows)
-    assert {path.name for path in run.models.iterdir()} == {"model.pt", "model.json", "checkpoint.pt"}
+    assert {path.name for path in run.models.iterdir()} == {
+        "model.pt", "model.json", "checkpoint.pt", "checkpoint.mlflow",
+    }  # fmt: skip
     assert {"first_batch.png", "training.png"} <= {path.name for path in (run.output / "pictures").iterdir()}
     card = json.loads((run.models / "model.json").read_text())
     assert card["settings"]["encoder"] == "resnet10"

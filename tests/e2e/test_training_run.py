@@ -68,7 +68,7 @@ def test_the_checkpoint_holds_no_language_model(trained: SimpleNamespace) -> Non
 
 def test_nothing_half_written_is_left(trained: SimpleNamespace) -> None:
     assert {path.name for path in trained.models.iterdir()} == {
-        "model.pt", "model.json", "pretraining.pt", "pretraining.json", "checkpoint.pt",
+        "model.pt", "model.json", "pretraining.pt", "pretraining.json", "checkpoint.pt", "checkpoint.mlflow",
     }  # fmt: skip
     assert not list(trained.root.rglob("*.tmp"))
 
