@@ -100,7 +100,9 @@ def _raw(buffer: bytes, layout: Layout) -> tuple[NDArray[Any], Layout]:
     size, data = _size(layout), np.frombuffer(buffer, np.uint8)
     # One byte more pads odd lengths. More of one value is padding as well; anything else is a piece of the picture,
     # whose rows or columns are then more than its tags say.
-    if len(data) < size + (size % 2 if layout.swapped else 0) or (len(data) > size + 1 and (data[size:] != data[-1]).any()):
+    if len(data) < size + (size % 2 if layout.swapped else 0) or (
+        len(data) > size + 1 and (data[size:] != data[-1]).any()
+    ):
         raise UnreadableError(f"{len(data)} bytes of pixels, {size} by its tags: cut off, or wrong tags")
     if len(data) > size + 1:
         layout = replace(layout, remarks=(*layout.remarks, TRAILING))

@@ -26,8 +26,8 @@ def read_dicom(path: Path, keywords: Sequence[str]) -> Dataset:
     """The data set of a file, with the elements of these keywords only.
 
     Raises:
-        UnreadableError: a deflated data set is cut off, or larger than any image that is read. pydicom raises errors of its
-            own on damaged files.
+        UnreadableError: a deflated data set is cut off, or larger than any image that is read. pydicom raises errors of
+            its own on damaged files.
     """
     with _Bounded(path) as file:
         meta = _deflated_meta(file)

@@ -20,7 +20,7 @@ MAX_HALVINGS = 2
 
 
 def decode_jpeg_2000(frame: bytes, stream: Stream, layout: Layout, longest: int | None) -> NDArray[Any]:
-    """Samples of a codestream, signed integers where it is signed; reduced, but above `longest`, where that is given."""
+    """Samples of a codestream, signed integers where it is signed; reduced to `longest` or more, if given."""
     halvings = 0
     # Two's complement in an unsigned stream wraps around at zero, and a mean across the wrap is nonsense.
     if longest is not None and layout.samples == 1 and (stream.signed or not layout.signed):

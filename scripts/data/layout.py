@@ -51,7 +51,9 @@ class Layout:
         if "PixelData" not in ds:
             raise UnreadableError(f"it has no pixel data ({kind_of(ds)}): not an image, or cut off")
         if (frames := _number(ds, "NumberOfFrames", 1) or 1) != 1:
-            raise UnreadableError(f"it has {frames} frames; a radiograph has one: export the frame that you want as a file")
+            raise UnreadableError(
+                f"it has {frames} frames; a radiograph has one: export the frame that you want as a file"
+            )
         syntax = ds.file_meta.get("TransferSyntaxUID") if hasattr(ds, "file_meta") else None
         big_endian = ds.original_encoding[1] is False
         allocated, samples = _number(ds, "BitsAllocated"), _number(ds, "SamplesPerPixel", 1) or 1
@@ -85,7 +87,9 @@ class Layout:
         grey = self.photometric in GREY and self.samples == 1
         colour = self.photometric in COLOUR and self.samples == 3 and self.allocated == 8
         if not grey and not colour:
-            raise UnreadableError(f"photometric interpretation {self.photometric} with {self.samples} samples of a pixel")
+            raise UnreadableError(
+                f"photometric interpretation {self.photometric} with {self.samples} samples of a pixel"
+            )
         if self.allocated not in (8, 16) or not 0 < self.stored <= self.allocated:
             raise UnreadableError(f"{self.stored} bits stored in {self.allocated}; 1 to 16 bits in 8 or 16 are read")
         if not 0 <= self.high_bit < self.allocated:

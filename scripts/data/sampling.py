@@ -89,7 +89,7 @@ class StudyDataset(Dataset):
         return self._read_or_raise(0, index)
 
     def row(self, index: int) -> int:
-        """Row of item `index` in its table, as `scripts.data.make_items` tells it; without one its place in the data."""
+        """Row of item `index` in its table, as `scripts.data.make_items` tells it; else its place in the data."""
         return int(self.data[index].get("row", index))
 
     def _cached(self, index: int) -> Any:

@@ -1,4 +1,4 @@
-"""Tables from files: CSV in the forms in which people and archives have it, and Parquet; every cell a text or missing."""
+"""Tables from files: CSV in the forms that people and archives have, and Parquet; every cell a text or missing."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ logger = logging.getLogger(__name__)
 def read_table(path: str | Path) -> pd.DataFrame:
     """A CSV or Parquet file, plain or gzip, by what it holds and not by its name; patient 007 stays 007.
 
-    CSV: UTF-8, UTF-16 and UTF-32 by their marks, else UTF-8, else Windows-1252 or Latin-1 (with a warning, for that is a
-    guess); parted by commas, semicolons, tabs or bars (a `.txt` by blanks, too), whichever part the first rows most
+    CSV: UTF-8, UTF-16 and UTF-32 by their marks, else UTF-8, else Windows-1252 or Latin-1 (with a warning, for that is
+    a guess); parted by commas, semicolons, tabs or bars (a `.txt` by blanks, too), whichever part the first rows most
     evenly; line breaks within quotes. Column names lose the blanks at their ends. Lists of a Parquet file become JSON.
 
     Raises:

@@ -11,15 +11,16 @@ from mlflow.entities import Metric, Param, RunTag
 
 from scripts.names import tracking_key
 
-Key = str | tuple[str, ...]
+# By name, or by a tuple of its parts; not spelled out, since the key type of a Mapping is invariant.
+Values = Mapping[Any, Any]
 
 
 def log_values(
     client: MlflowClient,
     run_id: str | None,
-    metrics: Mapping[Key, float] | None = None,
-    params: Mapping[Key, Any] | None = None,
-    tags: Mapping[Key, Any] | None = None,
+    metrics: Values | None = None,
+    params: Values | None = None,
+    tags: Values | None = None,
     step: int = 0,
 ) -> None:
     """Logs values under the names that `scripts.names.tracking_key` makes of theirs.
@@ -39,5 +40,5 @@ def log_values(
     )
 
 
-def _keyed(values: Mapping[Key, Any] | None) -> dict[str, Any]:
+def _keyed(values: Values | None) -> dict[str, Any]:
     return {tracking_key(*([key] if isinstance(key, str) else key)): value for key, value in (values or {}).items()}

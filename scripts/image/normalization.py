@@ -138,7 +138,11 @@ def read_normalization(scale: Tensor, shift: Tensor) -> Normalization:
     mean = GREY_MEAN - shift.detach().double().flatten().cpu() * std
     means = tuple(round(one, 7) + 0.0 for one in mean.tolist())  # float32's rounding; no -0
     deviations = tuple(float(f"{one:.7g}") for one in std.tolist())
-    return Normalization(*(side[:1] if len(set(side)) == 1 else side for side in (means, deviations)), "the file")
+    return Normalization(_shortest(means), _shortest(deviations), "the file")
+
+
+def _shortest(channels: tuple[float, ...]) -> tuple[float, ...]:
+    return channels[:1] if len(set(channels)) == 1 else channels
 
 
 def _each(values: tuple[float, ...], config: Any) -> list[float]:

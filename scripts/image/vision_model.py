@@ -127,7 +127,8 @@ def _backbone(config: Any) -> Any:
     from scripts.image.normed_backbones import NORMED
 
     if config.model_type in NORMED:
-        return NORMED[config.model_type]._from_config(config, dtype=torch.float32)
+        backbone: Any = NORMED[config.model_type]
+        return backbone._from_config(config, dtype=torch.float32)
     return AutoBackbone.from_config(config, dtype=torch.float32)
 
 

@@ -53,7 +53,9 @@ def test_labels():
 
 
 def test_a_cell_that_is_no_label_is_named_by_its_row_alone():
-    with pytest.raises(CxrError, match=r"^t\.csv: column 'x': 2 cell\(s\), for example in row 1, are no label;") as error:
+    with pytest.raises(
+        CxrError, match=r"^t\.csv: column 'x': 2 cell\(s\), for example in row 1, are no label;"
+    ) as error:
         read_labels(pd.Series(["1", "John", "Doe"], name="x"), "t.csv")
     assert "John" not in str(error.value)
 

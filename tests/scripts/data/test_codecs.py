@@ -25,7 +25,6 @@ from pydicom.uid import (
     JPEG2000Lossless,
     JPEGExtended12Bit,
     JPEGLossless,
-    RLELossless,
     SecondaryCaptureImageStorage,
 )
 
@@ -122,11 +121,11 @@ def test_big_endian_pixels_of_8_bits(vr: str, shape: tuple[int, int]) -> None:
 
 
 def test_pydicoms_big_endian_file_in_colour_is_its_little_endian_twin() -> None:
-    found = [
-        decode_pixels(pydicom.dcmread(get_testdata_file(f"SC_rgb_small_odd{order}.dcm")))[0]
+    little, big = (
+        decode_pixels(pydicom.dcmread(str(get_testdata_file(f"SC_rgb_small_odd{order}.dcm"))))[0]
         for order in ("", "_big_endian")
-    ]
-    np.testing.assert_array_equal(*found)
+    )
+    np.testing.assert_array_equal(little, big)
 
 
 @pytest.mark.parametrize("excess", [b"\0" * 2, b"\0" * 104, b"\xff" * 5000])

@@ -74,7 +74,9 @@ def markers(frame: bytes, keep: bytes = b"") -> bytes:
 
 def unnamed(frame: bytes) -> bytes:
     """A JPEG whose samples are called 1, 2, 3 in place of R, G, B, so that nothing says what they are."""
-    return frame.replace(b"R\x11\0G\x11\0B\x11\0", b"\1\x11\0\2\x11\0\3\x11\0").replace(b"\3R\0G\0B\0", b"\3\1\0\2\0\3\0")
+    return frame.replace(b"R\x11\0G\x11\0B\x11\0", b"\1\x11\0\2\x11\0\3\x11\0").replace(
+        b"\3R\0G\0B\0", b"\3\1\0\2\0\3\0"
+    )
 
 
 JFIF = b"\xff\xe0\0\x10JFIF\0\1\1\0\0\1\0\1\0\0"
@@ -104,7 +106,7 @@ def test_the_colours_of_a_jpeg_are_its_markers_else_the_tags(marker: bytes, phot
 
 def test_the_colours_of_every_jpeg_of_pydicom() -> None:
     """Luminance of what pydicom shows, from files of dcmtk, GDCM and dcm4che with and without markers."""
-    names = sorted(Path(get_testdata_file("SC_rgb_jpeg.dcm")).parent.glob("SC_*jp*g*.dcm"))
+    names = sorted(Path(str(get_testdata_file("SC_rgb_jpeg.dcm"))).parent.glob("SC_*jp*g*.dcm"))
     compared = 0
     for path in names:
         ds = pydicom.dcmread(path)

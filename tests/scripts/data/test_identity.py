@@ -1,4 +1,4 @@
-"""No word of a file's identity in reasons, meta data, logs, warnings or what is printed, however the file is damaged."""
+"""No word of a file's identity in reasons, meta data, logs, warnings or prints, however the file is damaged."""
 
 from __future__ import annotations
 
@@ -96,10 +96,13 @@ def test_single_bit_errors_of_a_header_let_no_identity_out(
 
 
 def test_words_of_other_libraries_become_their_kind() -> None:
-    with pytest.raises(UnreadableError, match=r"^its header cannot be read \(KeyError\)$") as caught, reading("its header"):
+    with (
+        pytest.raises(UnreadableError, match=r"^its header cannot be read \(KeyError\)$") as caught,
+        reading("its header"),
+    ):
         raise KeyError("Quixwood")
     assert "Quixwood" not in "".join(traceback.format_exception(caught.value))
-    with pytest.raises(UnreadableError, match="^our own words$"), reading("its header"):
+    with pytest.raises(UnreadableError, match=r"^our own words$"), reading("its header"):
         raise UnreadableError("our own words")
     with pytest.raises(MemoryError), reading("its header"):
         raise MemoryError
@@ -118,7 +121,7 @@ def test_a_reason_is_our_own_words_or_the_kind_of_an_error() -> None:
     ("written", "name"),
     [
         ("GE MEDICAL SYSTEMS", "GE"),
-        ("\"GE Healthcare\"", "GE"),
+        ('"GE Healthcare"', "GE"),
         ("FUJI PHOTO FILM Co., ltd.", "Fujifilm"),
         ("FUJIFILM Corporation", "Fujifilm"),
         ("Philips Medical Systems", "Philips"),

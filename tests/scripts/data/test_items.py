@@ -196,7 +196,11 @@ def test_raw_splits_have_many_names(word):
         ("split", ["train", "fold3"], r"the table: 1 row\(s\), for example \[1\], .*: correct"),
         ("split", ["train", None], r"1 row\(s\), for example \[1\]"),
         ("image", ["a.png", None], r"1 row\(s\), for example \[1\], are without an image"),
-        ("label_opacity", ["1", "yes"], r"column 'label_opacity': 1 cell\(s\), for example in row 1, are no label; use 1, 0, -1"),
+        (
+            "label_opacity",
+            ["1", "yes"],
+            r"column 'label_opacity': 1 cell\(s\), for example in row 1, are no label; use 1, 0, -1",
+        ),
     ],
 )
 def test_raw_cells_that_mean_nothing_are_said(column, cells, message):

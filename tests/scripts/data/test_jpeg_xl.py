@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.uid import UID
 
 from scripts.data.codecs import DEFLATED_FRAME, JPEG_XL, decode_pixels
 from scripts.data.jpeg_xl import jpeg_xl_header
@@ -29,7 +30,7 @@ def smooth(shape: tuple[int, int]) -> np.ndarray:
 def data_set(frame: bytes, syntax: str, image: np.ndarray, **tags: Any) -> Dataset:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.set_original_encoding(False, True)
     ds.Rows, ds.Columns, ds.SamplesPerPixel = *image.shape[:2], 1 if image.ndim == 2 else 3
     ds.PhotometricInterpretation = "MONOCHROME2" if image.ndim == 2 else "RGB"
@@ -78,7 +79,10 @@ def test_a_jpeg_xl_stream_that_is_not_the_picture_of_the_tags() -> None:
     image = picture(12, (37, 51))
     frame = bytes(imagecodecs.jpegxl_encode(image, lossless=True, bitspersample=12))
     for ds, said in (
-        (data_set(frame, JPEG_XL[0], image, Rows=36), "its pixel stream holds .37, 51, 1. .* of 12 bits, its tags say .36"),
+        (
+            data_set(frame, JPEG_XL[0], image, Rows=36),
+            "its pixel stream holds .37, 51, 1. .* of 12 bits, its tags say .36",
+        ),
         (data_set(frame[: len(frame) // 2], JPEG_XL[0], image), "JPEG XL Lossless. cannot be read"),
         (data_set(frame[:3], JPEG_XL[0], image), "cut off in its JPEG XL header"),
         (data_set(b"\0" * 40, JPEG_XL[0], image), "no JPEG XL header"),
@@ -94,7 +98,9 @@ def test_a_jpeg_xl_stream_that_is_not_the_picture_of_the_tags() -> None:
 
 
 def test_floating_point_jpeg_xl_is_refused() -> None:
-    frame = bytes(imagecodecs.jpegxl_encode(np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64), lossless=True))
+    frame = bytes(
+        imagecodecs.jpegxl_encode(np.linspace(0, 1, 64 * 64, dtype=np.float32).reshape(64, 64), lossless=True)
+    )
     with pytest.raises(UnreadableError, match="floating point"):
         jpeg_xl_header(frame, 1)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian
@@ -19,17 +19,17 @@ SEQUENCES = ["ModalityLUTSequence", "VOILUTSequence"]
 EMPTY_NUMBERS = {"RescaleSlope": "", "RescaleIntercept": "", "WindowCenter": "", "WindowWidth": ""}
 
 
-def shown(values: np.ndarray, big_endian: bool = False, **tags: Any) -> list[float]:
+def shown(values: np.ndarray, big_endian: Any = False, **tags: Any) -> list[float]:
     """Displayed values of stored ones, in a file of 12 bits."""
     signed = bool((values < 0).any())
     ds = data_set(values, big_endian, **tags)
     return display_of(ds, Layout.of(ds)).show(values.astype(np.int16 if signed else np.uint16)).tolist()
 
 
-def data_set(values: np.ndarray, big_endian: bool = False, **tags: Any) -> Dataset:
+def data_set(values: np.ndarray, big_endian: Any = False, **tags: Any) -> Dataset:
     ds = Dataset()
     ds.set_original_encoding(False, not big_endian)
-    ds.file_meta = Dataset()
+    ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = ExplicitVRBigEndian if big_endian else ExplicitVRLittleEndian
     ds.Rows, ds.Columns, ds.SamplesPerPixel = 1, len(values), 1
     ds.BitsAllocated, ds.BitsStored, ds.HighBit, ds.PixelRepresentation = 16, 12, 11, int((values < 0).any())

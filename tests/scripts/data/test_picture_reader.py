@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -77,7 +78,8 @@ UPRIGHT = {
 def turned(path: Path, stored: np.ndarray, orientation: int) -> str:
     exif = Image.Exif()
     exif[0x0112] = orientation
-    Image.fromarray(stored).save(path, exif=exif, **({"quality": 95} if path.suffix == ".jpg" else {}))
+    options: dict[str, Any] = {"quality": 95} if path.suffix == ".jpg" else {}
+    Image.fromarray(stored).save(path, exif=exif, **options)
     return str(path)
 
 
@@ -106,7 +108,7 @@ def test_image_mask_and_box_are_upright(
     boxes, _ = read_boxes(pd.Series([[[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]]]), None, "t")
     item = StandardizeRadiographd("image", size=64)({"image": image})
     assert (item["height"], item["width"]) == expected.shape
-    x0, y0, x1, y1 = Letterbox(item["height"], item["width"], 64).boxes_to_store(boxes[0]).astype(int)[0]
+    x0, y0, x1, y1 = Letterbox(item["height"], item["width"], 64).boxes_to_store(boxes[0] or []).astype(int)[0]
     square = item["image"][0].numpy()
     assert square[y0:y1, x0:x1].min() > 0.8 and square.sum() - square[y0:y1, x0:x1].sum() < 0.3 * square.size
 
@@ -159,7 +161,8 @@ def transparent(form: str) -> Image.Image:
 @pytest.mark.parametrize("form", ["LA", "RGBA", "palette"])
 def test_alpha_0_is_padding(tmp_path: Path, form: str) -> None:
     path = tmp_path / "a.png"
-    transparent(form).save(path, **({"transparency": 7} if form == "palette" else {}))
+    options: dict[str, Any] = {"transparency": 7} if form == "palette" else {}
+    transparent(form).save(path, **options)
     image = load(str(path))
     padding = image.meta["padding"]
     assert (image[0].numpy() == np.float32(padding)).tolist() == CLEAR.tolist()

@@ -124,7 +124,7 @@ def test_a_missing_folder_is_not_read_to_its_end(caplog: pytest.LogCaptureFixtur
 
 def test_the_row_of_the_table_is_named_and_not_the_place_in_the_list() -> None:
     items: list[dict[str, Any]] = [{"image": 1, "row": 10}, {"image": 2, "row": 17}]
-    with pytest.raises(CxrError, match="^Row 17 cannot be read"):
+    with pytest.raises(CxrError, match=r"^Row 17 cannot be read"):
         StudyDataset(items, Compose([Lambdad("image", refuse_two)]))[1]
 
 
@@ -144,7 +144,7 @@ def test_validation_gives_another_item_and_the_reason_and_tries_no_row_twice() -
     assert found[1]["image"] == found[1]["label"] != 2
     assert tried.count(2) == 1
     assert dataset.left_out == {2: "row two is broken"}
-    with pytest.raises(CxrError, match="1 of the 1 images .* none can be read"):
+    with pytest.raises(CxrError, match=r"1 of the 1 images .* none can be read"):
         StudyDataset(items[2:3], Compose([Lambdad("image", refuse_two)]), unreadable="leave_out")[0]
 
 

@@ -6,7 +6,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.data.splits import assign_folds, assign_splits, check_leakage, label_fractions, merge_patients, patient_note
+from scripts.data.splits import (
+    assign_folds,
+    assign_splits,
+    check_leakage,
+    label_fractions,
+    merge_patients,
+    patient_note,
+)
 from scripts.errors import CxrError
 
 

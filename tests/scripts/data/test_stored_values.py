@@ -1,4 +1,4 @@
-"""A compressed stream's own precision and sign against whatever the tags say: the numbers are those that were encoded."""
+"""A compressed stream's own precision and sign against whatever the tags say: the numbers are those encoded."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from openjpeg.utils import encode_array
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.utils import pixel_array
-from pydicom.uid import JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, SecondaryCaptureImageStorage
+from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, SecondaryCaptureImageStorage
 
 from scripts.data.codecs import JPEG_XL, decode_pixels
 from scripts.data.display import display_of
@@ -55,7 +55,7 @@ def encoded(values: np.ndarray, syntax: str, precision: int, signed_stream: bool
 def data_set(frame: bytes, syntax: str, **tags: Any) -> Dataset:
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.set_original_encoding(False, True)
     ds.SOPClassUID = SecondaryCaptureImageStorage
     ds.Rows, ds.Columns = SHAPE
@@ -120,7 +120,7 @@ def test_reduced_decode_of_a_signed_stream_in_an_unsigned_file() -> None:
 
 def test_j2k_pixel_representation_mismatch_of_pydicom() -> None:
     """pydicom's own example: signed tags, unsigned stream, -2000 outside the picture."""
-    ds = pydicom.dcmread(pydicom.data.get_testdata_file("J2K_pixelrep_mismatch.dcm"))
+    ds = pydicom.dcmread(str(pydicom.data.get_testdata_file("J2K_pixelrep_mismatch.dcm")))
     found, layout = decode_pixels(ds)
     np.testing.assert_array_equal(found, ds.pixel_array)
     assert found.min() == -2000 and layout.stored == 13

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -110,9 +111,14 @@ def test_a_table_that_breaks_a_rule_is_refused_on_both_ways(tmp_path, change, me
 
 
 def test_each_distinct_report_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
+    calls: list[dict] = []
     read = studies.read_report
-    monkeypatch.setattr(studies, "read_report", lambda **given: calls.append(given) or read(**given))
+
+    def counted(**given: Any) -> Any:
+        calls.append(given)
+        return read(**given)
+
+    monkeypatch.setattr(studies, "read_report", counted)
     findings = ["Clear.", float("nan"), "Clear.", None, "The XXXX are clear.", pd.NA]
     given = pd.DataFrame({"findings": findings, "impression": ["Normal."] * 6}, index=[5, 3, 9, 1, 7, 2])
     read_once = read_reports(given)

@@ -13,7 +13,7 @@ from scripts.errors import CxrError
 # ViewPosition_DICOM and Projection (PadChest), Frontal/Lateral and AP/PA (CheXpert) of the tables in torchxrayvision
 # 1.5.7; MIMIC-CXR-JPG's metadata and covid-chestxray's metadata as their pages list them.
 SPELLINGS = {
-    "PA": ["PA", "pa", " PA ", "P.A.", "p/a", "POSTEROANTERIOR", "postero-anterior", "Posterior to Anterior", "PA erect"],
+    "PA": ["PA", "pa", " PA ", "P.A.", "p/a", "POSTEROANTERIOR", "postero-anterior", "posterior to anterior"],
     "AP": ["AP", "ANTEROPOSTERIOR", "antero-posterior", "Antero posterior", "AP erect", "AP semi erect", "portable AP"],
     "AP supine": ["AP Supine", "AP_horizontal", "supine", "AP SUPINE PORTABLE", "antero-posterior (supine)"],
     "frontal": ["Frontal", "FRONTAL", "frontal view"],

@@ -161,7 +161,8 @@ MEAN, STD = [0.3, 0.4, 0.5], [0.2, 0.3, 0.25]
 @pytest.mark.parametrize("encoder", ["resnet18", "densenet121", "vit", "adaptor"])
 def test_it_goes_where_the_weights_go(encoder: str, tmp_path: Path) -> None:
     """Pre-training's file, a task, its strict file, a copy, the options, TorchScript and torch.export."""
-    options: dict[str, Any] = {"resnet18": RESNET, "densenet121": DENSENET}.get(encoder, {})
+    known: dict[str, dict[str, Any]] = {"resnet18": RESNET, "densenet121": DENSENET}
+    options = known.get(encoder, {})
     if encoder == "adaptor":
         options = {"body": "resnet18", "body_options": RESNET, "width": 12, "heads": 2, "hidden": 8}
     form: Any = VIT if encoder == "vit" else encoder

@@ -88,8 +88,8 @@ def write_dicom(path: Path, name: str, tags: dict[str, Any]) -> None:
     ds, pixels = Dataset(), picture()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
-    if CLASSES[name]:
-        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = CLASSES[name]
+    if (sop_class := CLASSES[name]) is not None:
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = sop_class
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID = uid.generate_uid(entropy_srcs=[str(path)])
     ds.Modality = name.split()[0]
     ds.Rows, ds.Columns, ds.SamplesPerPixel, ds.PhotometricInterpretation = *pixels.shape, 1, "MONOCHROME2"
@@ -117,7 +117,7 @@ def predict(items: Iterable[dict[str, Any]], out: Path) -> list[dict[str, Any]]:
             StandardizeRadiographd("image", SIZE),
         ]
     )
-    dataset = StudyDataset([dict(item) for item in items], load, unreadable="report", shape=[1, SIZE, SIZE])
+    dataset = StudyDataset([dict(item) for item in items], load, unreadable="report", shape=(1, SIZE, SIZE))
     SupervisedEvaluator(
         device=torch.device("cpu"),
         val_data_loader=DataLoader(dataset, batch_size=7, num_workers=0),

@@ -137,7 +137,7 @@ def test_a_score_without_interval():
 
 def test_a_name_is_printed_as_it_stands():
     """rich takes brackets for markup: `[large]` would go, and `[/x]` ends in an error."""
-    console = Console(width=140, file=io.StringIO())
-    print_scores([ScoreRow("Mass [large] [/x]", {"[red]ours": Score(0.5)})], "of [bold]", console)
-    printed = console.file.getvalue()
+    file = io.StringIO()
+    print_scores([ScoreRow("Mass [large] [/x]", {"[red]ours": Score(0.5)})], "of [bold]", Console(width=140, file=file))
+    printed = file.getvalue()
     assert "Mass [large] [/x]" in printed and "[red]ours" in printed and "of [bold]" in printed

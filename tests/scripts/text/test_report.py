@@ -59,7 +59,7 @@ def _letters(text: str) -> str:
 def test_every_indiana_report(iu_raw: dict[str, dict[str, str | None]]) -> None:
     golden = pd.read_csv(GOLDEN, dtype={"id": str}).set_index("id")
     assert set(golden.index) == set(iu_raw) and len(golden) == 3955
-    wrong = {name: [] for name in ("source", "as one text", "letters", "marks")}
+    wrong: dict[str, list] = {name: [] for name in ("source", "as one text", "letters", "marks")}
     for name, parts in iu_raw.items():
         row = golden.loc[name]
         read = read_report(findings=parts.get("FINDINGS"), impression=parts.get("IMPRESSION"))
