@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
+from scripts.channels_last import channels_last
 from scripts.image import feature_encoder
 from scripts.precision import Precision, autocast_enabled, check_precision
 
@@ -34,7 +35,7 @@ class DualEncoder(nn.Module):
         check_precision(precision)
         super().__init__()
         # Channels-last costs nothing to set and makes a bfloat16 step on CPU or GPU about 1.3 times as fast.
-        self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.encoder = channels_last(encoder)
         self.image_projector = image_projector
         self.text_projector = text_projector
         self.precision = precision

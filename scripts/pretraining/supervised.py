@@ -7,6 +7,7 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
+from scripts.channels_last import channels_last
 from scripts.precision import Precision, autocast_enabled, check_precision
 from scripts.pretraining.dual_encoder import feature_dim
 from scripts.tasks import ClassificationLoss
@@ -24,7 +25,7 @@ class Supervised(nn.Module):
     def __init__(self, encoder: nn.Module, classes: int, precision: Precision = "auto") -> None:
         check_precision(precision)
         super().__init__()
-        self.encoder = encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.encoder = channels_last(encoder)
         self.head = nn.Linear(feature_dim(encoder), classes)
         self.precision = precision
 

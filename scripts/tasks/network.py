@@ -11,6 +11,7 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
+from scripts.channels_last import channels_last
 from scripts.image import RANDOM, FeatureEncoder, load_body, load_weights
 from scripts.image.normalization import Numbers
 
@@ -52,7 +53,7 @@ def prepare_network(
     else:
         for parameter in _unused(network):
             parameter.requires_grad_(False)
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return channels_last(network)
 
 
 def parameter_groups(
