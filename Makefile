@@ -61,8 +61,9 @@ data/demo/demo.csv: | $(READY)
 data/demo_prepared/prepare.json: data/demo/demo.csv
 	$(PY) -m bundle prepare demo data/demo data/demo_prepared --size 128
 
+# A file's tests stay in one process, which makes what they share once; tests/conftest.py sets the environment.
 test: $(READY)
-	$(PY) -m pytest -n $(JOBS)
+	$(PY) -m pytest -n $(JOBS) --dist loadfile
 
 lint: $(READY)
 	$(PY) -m ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Callable
@@ -12,12 +13,27 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from tests.processes import preload_libraries
+
 PROJECT = Path(__file__).resolve().parents[1]
 SHARED = PROJECT.parent / "shared"
 # 36 studies of this seed: every finding has positives and negatives among the test patients.
 STUDIES, SEED = 36, 4
 
 RunConfig = Callable[..., Any]
+
+# Before the test modules import torch, MONAI and matplotlib, and so for every process that a test starts. One thread a
+# process: two of them share two cores, and the sums of a training then add up in one order on every machine. Whoever
+# sets a number of threads gets it.
+for _name, _value in {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}.items():
+    os.environ.setdefault(_name, _value)
+preload_libraries()
+
+
+def pytest_collection_finish() -> None:
+    """What the imports have left stays: the garbage collector need not look through it at every turn."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +22,7 @@ from bundle.pack.configs import expand, read_configs
 from bundle.pack.scripts_part import ScriptsPart
 from scripts.errors import CxrError
 from scripts.image import build_encoder
+from tests.processes import Command
 
 PROJECT = Path(__file__).resolve().parents[2]
 THIN = {"encoder": "resnet10", "network_def#widen_factor": 0.25, "image_size": 64}  # tests/conftest.py's training
@@ -71,6 +70,7 @@ assert task != "pretraining" or "scripts" not in sys.modules
 sys.path.insert(0, str(root))
 meta = str(root / "configs" / "metadata.json")
 common = dict(logging_file=False, meta_file=meta, bundle_root=str(root), num_workers=0)
+fold = {} if task == "pretraining" else {"fold": 2}  # whose validation has each finding
 inference = ConfigWorkflow(
     config_file=str(root / "configs" / "inference.json"), workflow_type="infer", dataset_dir=dicom, output_dir="found",
     **common,
@@ -80,7 +80,7 @@ assert inference.check_properties() == [], inference.check_properties()
 inference.run()
 training = ConfigWorkflow(
     config_file=str(root / "configs" / "train.json"), workflow_type="train", dataset_dir=data, output_dir="run",
-    ckpt_dir="trained", epochs=1, batch_size=6, tracking_uri="sqlite:///mlruns.db", **common,
+    ckpt_dir="trained", epochs=1, batch_size=6, tracking_uri="sqlite:///mlruns.db", **fold, **common,
 )
 training.initialize()
 assert training.check_properties() == [], training.check_properties()
@@ -90,7 +90,8 @@ training.run()
 if task == "classification":  # calibration and charts as well
     evaluation = ConfigWorkflow(
         config_file=[str(root / "configs" / file) for file in ("train.json", "evaluate.json")], workflow_type="train",
-        dataset_dir=data, output_dir="evaluation", cache_dir="features", tracking_uri="sqlite:///mlruns.db", **common,
+        dataset_dir=data, output_dir="evaluation", cache_dir="features", tracking_uri="sqlite:///mlruns.db", **fold,
+        **common,
     )
     evaluation.initialize()
     evaluation.run()
@@ -115,12 +116,13 @@ def test_a_pack_loads_predicts_and_trains_alone(
     (dicom / "letter.dcm").write_bytes(b"Dear colleague")
     before = {path.relative_to(root) for path in root.rglob("*") if "__pycache__" not in path.parts}
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"} | {"HF_HUB_OFFLINE": "1"}
-    done = subprocess.run(
-        [sys.executable, "-c", CONSUMER, task, root.name, str(root.parent), str(prepared), str(dicom)],
-        cwd=cwd, env=environment, capture_output=True, text=True, timeout=280,
+    done = Command(
+        ["-c", CONSUMER, task, root.name, str(root.parent), str(prepared), str(dicom)], tmp_path / "log.txt", cwd,
+        environment,
     )  # fmt: skip
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    assert done.stdout.strip().endswith("ran alone")
+    told = done.communicate()[0]
+    assert done.returncode == 0, told[-6000:]
+    assert told.strip().endswith("ran alone")
     assert {path.name for path in (cwd / "trained").iterdir()} >= {"model.pt", "checkpoint.pt"}
     assert {path.relative_to(root) for path in root.rglob("*") if "__pycache__" not in path.parts} == before
     if task == "pretraining":
@@ -318,10 +320,10 @@ def test_what_the_encoder_normalises_images_by_goes_along(task: str, tmp_path: P
     from scripts.image import load_encoder
     from scripts.tasks import Segmenter
 
-    options = {"widen_factor": 0.125}
+    options = {"widen_factor": 0.25}
     network = load_encoder(build_encoder("resnet10", **options), None, 0.5, 0.25)
     settings: dict[str, Any] = {"encoder": "resnet10", "image_size": 32, "encoder_mean": [0.5], "encoder_std": [0.25]}
-    own = {"network_def#widen_factor": 0.125} if task == "pretraining" else {}
+    own = {"network_def#widen_factor": 0.25} if task == "pretraining" else {}
     if task == "segmentation":
         network = Segmenter(network, 1)
         settings |= {"task": task, "names": ["lungs"], "encoder_options": options}

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
-import time
+import socket
 from collections.abc import Callable, Mapping
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ import pytest
 import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
+
+from tests.processes import Command
 
 
 @pytest.fixture(scope="session")
@@ -37,36 +38,41 @@ def runs_named() -> Callable[[str, str], list[tuple[Run, dict[str, list[tuple[in
 
 
 @pytest.fixture(scope="session")
-def monai_command(project: Path) -> Callable[..., subprocess.Popen[str]]:
+def monai_command(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Command]:
     """`monai_command("run", "training", config_file="configs/train.json", epochs=1)`: MONAI's plain command line, as a
-    process in the project's root that sees no network; `launcher` stands between python and `-m monai.bundle`.
+    process in the project's root that sees no network; `launcher` stands between python and `-m monai.bundle`, `more`
+    is the environment's.
     """
+    logs, number = tmp_path_factory.mktemp("commands"), count()
 
     def start(
-        *words: str, launcher: tuple[str, ...] = (), overrides: Mapping[str, Any] | None = None, **more: Any
-    ) -> subprocess.Popen[str]:
+        *words: str, launcher: tuple[str, ...] = (), overrides: Mapping[str, Any] | None = None,
+        environment: Mapping[str, str] | None = None, **more: Any,
+    ) -> Command:  # fmt: skip
         options = [text for key, value in {**more, **(overrides or {})}.items() for text in (f"--{key}", str(value))]
         # As many threads as in this process: the order of a sum is part of the result.
-        environment = os.environ | {"OMP_NUM_THREADS": str(torch.get_num_threads()), "HF_HUB_OFFLINE": "1"}
-        return subprocess.Popen(
-            [sys.executable, *launcher, "-m", "monai.bundle", *words, *options],
-            cwd=project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        threads = {"OMP_NUM_THREADS": str(torch.get_num_threads()), "HF_HUB_OFFLINE": "1"}
+        return Command(
+            [*launcher, "-m", "monai.bundle", *words, *options], logs / f"{next(number)}.txt", project,
+            os.environ | threads | (environment or {}),
         )  # fmt: skip
 
     return start
 
 
 @pytest.fixture(scope="session")
-def wait_for_save() -> Callable[[subprocess.Popen[str], Path], None]:
-    """`wait_for_save(process, path)`: until the process writes `path` anew."""
+def monai_ranks(monai_command: Callable[..., Command]) -> Callable[..., list[Command]]:
+    """`monai_ranks(2, "run", "training", …)`: the processes that torchrun would start, with the environment that it
+    gives them; `test_two_processes` starts torchrun itself.
+    """
 
-    def wait(process: subprocess.Popen[str], path: Path, seconds: float = 120) -> None:
-        before = path.stat().st_mtime_ns if path.exists() else None
-        deadline = time.monotonic() + seconds
-        while not path.exists() or path.stat().st_mtime_ns == before:
-            if process.poll() is not None or time.monotonic() > deadline:
-                process.kill()
-                pytest.fail(f"no save of {path}:\n{process.communicate()[0]}")
-            time.sleep(0.005)
+    def start(size: int, *words: str, **more: Any) -> list[Command]:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(size)}
+        return [
+            monai_command(*words, environment=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, **more)
+            for rank in range(size)
+        ]
 
-    return wait
+    return start

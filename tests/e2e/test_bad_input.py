@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +14,7 @@ import torch
 from monai.networks.nets import resnet18
 
 from scripts.engine.workflow import explain
+from tests.processes import Command
 
 TRAIN, EVALUATE, INFERENCE = ["train.json"], ["train.json", "evaluate.json"], ["inference.json"]
 
@@ -110,13 +110,13 @@ def test_it_is_told_in_plain_words(
     ],
 )
 def test_the_plain_command_says_so_and_fails(
-    tmp_path: Path, tiny_overrides: dict[str, Any], monai_command: Callable[..., subprocess.Popen[str]],
+    tmp_path: Path, tiny_overrides: dict[str, Any], monai_command: Callable[..., Command],
     more: dict[str, Any], words: str,
 ) -> None:  # fmt: skip
     process = monai_command(
         "run", "training", config_file="configs/train.json", overrides=tiny_overrides | more, bundle_root=tmp_path
     )
-    output = process.communicate(timeout=120)[0]
+    output = process.communicate()[0]
     assert process.returncode == 1
     assert "Traceback" not in output
     *_, error, trace = output.strip().splitlines()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +15,8 @@ from jsonschema import validate
 from monai.bundle import ckpt_export, load_bundle_config, verify_metadata, verify_net_in_out
 from monai.data import load_net_with_metadata
 from monai.networks.nets import resnet18, resnet50
+
+from tests.processes import Command
 
 RunConfig = Callable[..., Any]
 FORM = {
@@ -141,11 +141,10 @@ print("the same, key by key")
 
 def test_load_gives_the_weights_of_the_file_from_anywhere(bundle: Path, tmp_path: Path) -> None:
     """In a process of its own: another working directory, no data, no network, and `scripts` not to be found."""
-    done = subprocess.run(
-        [sys.executable, "-c", LOAD, str(bundle.parent)], cwd=tmp_path, capture_output=True, text=True, timeout=200
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.strip().endswith("the same, key by key")
+    done = Command(["-c", LOAD, str(bundle.parent)], bundle.parent / "load.txt", tmp_path)
+    told = done.communicate()[0]
+    assert done.returncode == 0, told
+    assert told.strip().endswith("the same, key by key")
     assert list(tmp_path.iterdir()) == []  # reading a bundle leaves nothing behind
     assert {path.name for path in bundle.iterdir()} == {"configs", "scripts", "models"}
 

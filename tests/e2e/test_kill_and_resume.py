@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +14,10 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
+from tests.processes import Command
+
+AT_A_SAVE = str(Path(__file__).with_name("at_a_save.py"))
+
 
 def read(path: Path) -> dict[str, Any]:
     return torch.load(path, weights_only=True)
@@ -23,35 +25,35 @@ def read(path: Path) -> dict[str, Any]:
 
 def test_kill_then_sigterm_then_the_rest(
     tmp_path: Path, trained: SimpleNamespace, tiny_overrides: dict[str, Any], run_config: Callable[..., Any],
-    monai_command: Callable[..., subprocess.Popen[str]], runs_named: Callable[..., Any],
-    wait_for_save: Callable[..., None],
+    monai_command: Callable[..., Command], runs_named: Callable[..., Any],
 ) -> None:  # fmt: skip
     checkpoint, name = tmp_path / "models" / "checkpoint.pt", "killed"
     common = tiny_overrides | {"bundle_root": tmp_path, "run_name": name, "config_file": "configs/train.json"}
 
-    # 1. Killed at a random moment: saved after every step, so mostly within an epoch, or within a save.
-    killed = monai_command("run", "training", overrides=common | {"train#handlers#0#every_minutes": 0})
-    wait_for_save(killed, checkpoint)
-    time.sleep(random.uniform(0, 0.4))
-    killed.kill()
-    killed.communicate()
-    assert killed.returncode == -signal.SIGKILL
+    # 1. Killed at a random step: saved after every one, so mostly within an epoch, and half of the times within a save.
+    every = {"train#handlers#0#every_minutes": 0}
+    when = (str(random.randint(2, 8)), random.choice(["before", "after"]))
+    killed = monai_command("run", "training", launcher=(AT_A_SAVE, *when, "SIGKILL", "own"), overrides=common | every)
+    told = killed.communicate()[0]
+    assert killed.returncode == -signal.SIGKILL, told
     reached, run_id = read(checkpoint)["iteration"], read(checkpoint)["parts"]["tracking"]["run_id"]
-    assert 1 <= reached < 15
+    assert reached == int(when[0]) - (when[1] == "before")
 
     # 2. Resumed, and stopped as a scheduler stops.
-    stopped = monai_command("run", "training", overrides=common | {"resume": True, "train#handlers#0#every_minutes": 0})
-    wait_for_save(stopped, checkpoint)
-    stopped.send_signal(signal.SIGTERM)
-    told = stopped.communicate(timeout=120)[0]
+    stopped = monai_command(
+        "run",
+        "training",
+        launcher=(AT_A_SAVE, "2", "after", "SIGTERM", "own"),
+        overrides=common | every | {"resume": True},
+    )
+    told = stopped.communicate()[0]
     assert stopped.returncode == 0, told
     assert f"Resumed {checkpoint} at epoch {reached // 5}, iteration {reached}." in told
     state = read(checkpoint)
-    assert reached < state["iteration"] <= 15
+    assert reached < state["iteration"] < 15
     assert state["parts"]["tracking"]["run_id"] == run_id
-    if state["iteration"] < 15:
-        assert "go on with --resume True" in told
-        assert runs_named(tiny_overrides["tracking_uri"], name)[0][0].info.status == "KILLED"
+    assert "go on with --resume True" in told
+    assert runs_named(tiny_overrides["tracking_uri"], name)[0][0].info.status == "KILLED"
 
     # 3. Resumed in a host process, to the end.
     run_config(["train.json"], tmp_path, **tiny_overrides, resume=True, run_name=name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,13 @@ from typing import Any
 import pytest
 import torch
 
-LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
+from tests.processes import Command
 
 
 @pytest.mark.parametrize("task", ["classification", "segmentation", "detection"])
 def test_two_processes_train_one_network(
     task: str, tmp_path: Path, task_overrides: Callable[[str], dict[str, Any]],
-    monai_command: Callable[..., subprocess.Popen[str]],
+    monai_ranks: Callable[..., list[Command]],
 ) -> None:  # fmt: skip
     """Detection's images without a box leave no output without a gradient, or the ranks would wait for ever."""
     files = f"['configs/{task}/train.json','configs/{task}/multi_gpu_train.json']"
@@ -29,9 +28,9 @@ def test_two_processes_train_one_network(
         "bundle_root": tmp_path,
         "run_name": f"two {task}",
     }
-    done = monai_command("run", "training", launcher=LAUNCHER, overrides=settings, config_file=files)
-    told = done.communicate(timeout=200)[0]
-    assert done.returncode == 0, told
+    for rank in monai_ranks(2, "run", "training", overrides=settings, config_file=files):
+        told = rank.communicate()[0]
+        assert rank.returncode == 0, told
     rows = json.loads((tmp_path / "runs" / task / "history.json").read_text())
     assert [row["epoch"] for row in rows] == [1, 2]
     assert all(math.isfinite(row["loss"]) for row in rows)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +10,8 @@ from typing import Any
 
 import pytest
 import torch
+
+from tests.processes import Command
 
 LAUNCHER = ("-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2")
 # On the CPU each rank normalises over its own part of the batch (there is no SyncBatchNorm); with batch norm in eval
@@ -30,7 +30,7 @@ def rows(root: Path) -> list[dict[str, float]]:
 
 def test_two_processes_are_one(
     tmp_path: Path, tiny_overrides: dict[str, Any], run_config: Callable[..., Any], runs_named: Callable[..., Any],
-    monai_command: Callable[..., subprocess.Popen[str]], wait_for_save: Callable[..., None],
+    monai_command: Callable[..., Command], monai_ranks: Callable[..., list[Command]],
 ) -> None:  # fmt: skip
     frozen, root, alone = tmp_path / "frozen.json", tmp_path / "two", tmp_path / "one"
     frozen.write_text(json.dumps(FROZEN))
@@ -38,16 +38,15 @@ def test_two_processes_are_one(
     overrides = tiny_overrides | {"batch_size": 2, "bundle_root": root, "run_name": "two", "config_file": files}
 
     # Told to stop after the first epoch: both ranks leave after the same step, and none waits for the other.
-    stopped = monai_command("run", "training", launcher=LAUNCHER, overrides=overrides)
-    wait_for_save(stopped, root / "models" / "checkpoint.pt")
-    stopped.send_signal(signal.SIGTERM)
-    told = stopped.communicate(timeout=60)[0]
+    at_a_save = (str(Path(__file__).with_name("at_a_save.py")), "1", "after", "SIGTERM", "parent")
+    stopped = monai_command("run", "training", launcher=(*LAUNCHER, *at_a_save), overrides=overrides)
+    told = stopped.communicate()[0]
     state = torch.load(root / "models" / "checkpoint.pt", weights_only=True)
     assert told.count("go on with --resume True") == 2
     assert state["iteration"] % 5 == 0
-    resumed = monai_command("run", "training", launcher=LAUNCHER, overrides=overrides | {"resume": True})
-    told = resumed.communicate(timeout=120)[0]
-    assert resumed.returncode == 0, told
+    for rank in monai_ranks(2, "run", "training", overrides=overrides | {"resume": True}):
+        told = rank.communicate()[0]
+        assert rank.returncode == 0, told
 
     run_config(
         ["train.json", "multi_gpu_train.json", str(frozen)], alone,

@@ -55,7 +55,7 @@ def kill_savers(path: Path, times: int = 25) -> None:
 def test_killed_at_random_moments_a_save_never_loses_the_file(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     save_atomically({"version": 0, "values": torch.zeros(300_000)}, path)
-    process = multiprocessing.get_context("spawn").Process(target=kill_savers, args=(path,))
+    process = multiprocessing.get_context("forkserver").Process(target=kill_savers, args=(path,))
     process.start()
     process.join()
     assert process.exitcode == 0

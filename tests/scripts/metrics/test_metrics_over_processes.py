@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from scripts.metrics import LatentGeometry, latent_geometry
+from tests.processes import METHOD
 
 
 def _half_of_the_epoch(rank: int, out: str) -> None:
@@ -18,7 +19,7 @@ def _half_of_the_epoch(rank: int, out: str) -> None:
 
 
 def test_two_processes_see_the_same_whole_epoch(tmp_path):
-    with idist.Parallel(backend="gloo", nproc_per_node=2) as parallel:
+    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
         parallel.run(_half_of_the_epoch, str(tmp_path))
     expected = latent_geometry(torch.randn(7, 5, generator=torch.Generator().manual_seed(0)))
     for rank in (0, 1):

@@ -12,6 +12,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from scripts.pretraining import ConVirt, InfoNCELoss, SigLip, SigLipLoss
+from tests.processes import METHOD
 
 ROWS, PIXELS = 8, 4
 METHODS: dict[str, tuple[type[ConVirt], nn.Module]] = {
@@ -58,7 +59,7 @@ def _on_a_rank(rank: int, out: str) -> None:
 @pytest.fixture(scope="module")
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder: Path = tmp_path_factory.mktemp("ranks")
-    with idist.Parallel(backend="gloo", nproc_per_node=2) as parallel:
+    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
         parallel.run(_on_a_rank, str(folder))
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 

@@ -10,6 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from scripts.pretraining import MFlagLoss
+from tests.processes import METHOD
 
 ROWS, DIM = 12, 20
 SETTINGS = [(where, norm) for where in ("features", "projections") for norm in ("none", "row_l2", "standardize")]
@@ -41,7 +42,7 @@ def one_rank(rank: int, folder: str) -> None:
 @pytest.fixture(scope="module")
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[list[tuple[float, dict[str, torch.Tensor]]]]:
     folder = tmp_path_factory.mktemp("ranks")
-    mp.spawn(one_rank, args=(str(folder),), nprocs=2)
+    mp.start_processes(one_rank, args=(str(folder),), nprocs=2, start_method=METHOD)
     return [torch.load(Path(folder) / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
 
 

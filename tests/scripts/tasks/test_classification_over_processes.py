@@ -11,6 +11,7 @@ from torch import Tensor
 
 from scripts.metrics import ValidationLoss
 from scripts.tasks import ClassificationLoss
+from tests.processes import METHOD
 
 MODES = ("multilabel", "multiclass")
 
@@ -37,7 +38,7 @@ def _on_a_rank(rank: int, out: str) -> None:
 
 
 def test_two_processes_give_the_loss_and_gradient_of_one(tmp_path: Path) -> None:
-    with idist.Parallel(backend="gloo", nproc_per_node=2) as parallel:
+    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
         parallel.run(_on_a_rank, str(tmp_path))
     for mode in MODES:
         logits, label = batch()
