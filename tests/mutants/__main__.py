@@ -22,7 +22,9 @@ def main() -> None:
         for line in measure.table(measure.judged(args.count, Path(name))):
             print(line)
     print(f"rows {tally.rows} of {args.count}, deaths {len(tally.deaths)}, leaks {len(tally.leaks)}")
-    print(f"seconds: median {measure.percentile(tally.seconds, 0.5):.3f}, p99 {measure.percentile(tally.seconds, 0.99):.3f}")
+    print(
+        f"seconds: median {measure.percentile(tally.seconds, 0.5):.3f}, p99 {measure.percentile(tally.seconds, 0.99):.3f}"
+    )
     print(f"memory of a worker at its peak: {tally.memory:.0f} MiB")
     print("reasons:", ", ".join(f"{reason} {n}" for reason, n in tally.reasons.most_common()))
     for what in (*tally.deaths, *tally.leaks):

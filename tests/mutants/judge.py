@@ -49,7 +49,7 @@ def picture(image: NDArray[Any], meta: dict[str, Any]) -> Picture:
 
 
 def outcome(read: Callable[[Path], Picture], path: Path, truth: Picture) -> str:
-    """"refused", "right" or "wrong"; what is wrong here has been read without a word."""
+    """ "refused", "right" or "wrong"; what is wrong here has been read without a word."""
     try:
         seen = read(path)
     except (KeyboardInterrupt, SystemExit):

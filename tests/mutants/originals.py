@@ -64,7 +64,9 @@ def original(name: str, photometric: str) -> bytes:
             tags={**IDENTITY, "ViewPosition": "PA"},
             uid_seed=name,
         )
-        return _as_htj2k(path) if name == "htj2k" else _as_big_endian(path) if name == "big_endian" else path.read_bytes()
+        return (
+            _as_htj2k(path) if name == "htj2k" else _as_big_endian(path) if name == "big_endian" else path.read_bytes()
+        )
 
 
 def _as_htj2k(path: Path) -> bytes:

@@ -1,0 +1,77 @@
+"""Damaged and lying files, the same ones every time: none lost, none read wrong where it gives itself away, and nothing
+of a patient in what is said of them. `python -m tests.mutants` does more of them, in worker processes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bundle.prepare.worker import Ingest
+from scripts.data.image_store import StoreSettings
+from tests.mutants import judge, measure
+from tests.mutants.mutations import MUTATIONS, mutants
+from tests.mutants.originals import NAMES, original
+
+ROUNDS = 3
+COUNT = ROUNDS * len(NAMES) * len(MUTATIONS)
+
+# SHA-256 over the mutants' own: a package that writes other bytes makes other mutants, which nobody has looked at.
+DIGESTS: dict[str, str] = {}
+
+
+def test_the_mutants_are_the_known_ones() -> None:
+    digests: defaultdict[str, hashlib._Hash] = defaultdict(hashlib.sha256)
+    for mutant in mutants(COUNT):
+        digests[mutant.name].update(mutant.content)
+    assert {name: digest.hexdigest()[:16] for name, digest in digests.items()} == DIGESTS
+
+
+@pytest.fixture(scope="module")
+def facts(once: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict]:
+    """What `prepare`'s worker says of each mutant."""
+    folder = tmp_path_factory.mktemp("mutants")
+    ingest = Ingest(folder, COUNT, StoreSettings(size=judge.SIZE))
+    seen = {}
+    for mutant in mutants(COUNT):
+        path = folder / "Quillfeather.dcm"  # a name may hold a patient's, too
+        path.write_bytes(mutant.content)
+        seen[mutant.seed] = ingest((mutant.seed, str(path)))
+    return seen
+
+
+def test_no_row_is_lost_and_each_has_its_reason(facts: dict[int, dict]) -> None:
+    assert sorted(facts) == list(range(COUNT))
+    kinds = {entry["exclude_reason"].split(":")[0] for entry in facts.values()}
+    assert kinds <= {"", "unreadable", "no contrast"}
+
+
+def test_nothing_of_the_patient_is_said(facts: dict[int, dict]) -> None:
+    said = "\n".join(map(str, facts.values()))
+    assert [secret for secret in measure.secrets() if secret in said] == []
+
+
+def test_pictures_are_refused_or_right(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Zero wrong among the lies that a file gives away; no more than stock MONAI's among the others."""
+    caplog.set_level(logging.CRITICAL)
+    tally = measure.judged(COUNT, tmp_path)
+    assert tally.rows == COUNT and tally.wrong_though_detectable == []
+    wrong = [sum(count for (_, seen), count in side.items() if seen == "wrong") for side in (tally.ours, tally.stock)]
+    assert wrong[0] <= wrong[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_sound_files_are_read(tmp_path: Path, name: str) -> None:
+    """Both polarities are one picture."""
+    path, seen = tmp_path / "a.dcm", []
+    for photometric in ("MONOCHROME1", "MONOCHROME2"):
+        path.write_bytes(original(name, photometric))
+        seen.append(judge.ours(path))
+    assert np.ptp(seen[0]) > 0.9
+    np.testing.assert_allclose(seen[0], seen[1], atol=0.1 if name in ("jpeg_baseline", "jpeg2000") else 1e-3)
