@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from bundle.prepare.pool import Failure, Limits, guarded_map
 from scripts.data.image_store import StoreSettings
 from tests.mutants import judge
@@ -49,6 +47,7 @@ def through_workers(count: int, folder: Path, workers: int = 2) -> Tally:
             made[mutant.seed] = f"{mutant.name} {mutant.kind} {mutant.seed}"
             yield mutant.seed, str(path)
 
+    (folder / "store").mkdir()
     setup = partial(_make_work, folder / "store", count)
     for (seed, path), result in guarded_map(setup, tasks(), workers, Limits(), preload="bundle.prepare.worker"):
         Path(path).unlink()
@@ -136,8 +135,3 @@ def _make_work(out: Path, count: int) -> Callable[[Task], tuple[dict[str, Any], 
         return facts, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     return work
-
-
-def percentile(seconds: list[float], share: float) -> float:
-    """The value below which this share of the times lies."""
-    return float(np.percentile(seconds, 100 * share))
