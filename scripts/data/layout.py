@@ -15,6 +15,7 @@ MAX_PIXELS = 2**26
 """Largest image that is decoded, pixels: four times the largest detector; a header that claims more is a lie."""
 
 OTHER_NUMBERS = "its pixel stream has another precision or sign than its tags"
+NO_POLARITY = "it says no photometric interpretation, and is taken as MONOCHROME2"
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Layout:
             swapped=big_endian and allocated == 8 and ds["PixelData"].VR == "OW",
             luminance_first=photometric.startswith(("YBR_FULL", "YBR_PARTIAL")),
             syntax=uid.UID(syntax or uid.ImplicitVRLittleEndian),
+            remarks=() if photometric else (NO_POLARITY,),
         )
         layout._check()
         return layout
