@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TypeVar
+from typing import Any, Tuple  # noqa: UP035
 
 import torch
 from torch import Tensor, nn
 
 from scripts.errors import CxrError
 
-Network = TypeVar("Network", bound=nn.Module)
 BLOCK = 16  # channels of a block of oneDNN's on AVX-512; 8 on AVX2
 
 
-def channels_last(network: Network) -> Network:
+def channels_last(network: nn.Module) -> Any:
     """The network in channels-last format; changed in place, and returned.
 
     On a CPU, oneDNN up to 3.12 at least (torch 2.13 and 2.14) writes past its buffer in the backward pass of a strided
@@ -34,7 +32,8 @@ def channels_last(network: Network) -> Network:
                 f"{name}: a strided convolution of one pixel with {module.in_channels} channels, in whose training "
                 f"on a CPU torch {torch.__version__} may die: make the encoder wider, to {BLOCK} channels there."
             )
-        module.register_forward_pre_hook(partial(_take_every, step=tuple(module.stride)))
+        module.step = module.stride  # type: ignore[assignment]
+        module.register_forward_pre_hook(_take_every)
         module.stride = (1, 1)
     return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -44,5 +43,7 @@ def _is_thin(module: nn.Conv2d) -> bool:
     return strided and module.in_channels // module.groups < BLOCK
 
 
-def _take_every(module: nn.Module, inputs: tuple[Tensor], step: tuple[int, int]) -> Tensor:
-    return inputs[0][:, :, :: step[0], :: step[1]]
+def _take_every(self: nn.Conv2d, input: Tuple[Tensor]) -> Tuple[Tensor]:  # noqa: UP006
+    # As TorchScript takes a hook: a method with these names and types.
+    rows, columns = self.step  # type: ignore[misc]
+    return (input[0][:, :, ::rows, ::columns],)

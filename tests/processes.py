@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 # What the tests' child processes import, project aside; a module that is not there is passed over.
 LIBRARIES = [
@@ -66,7 +67,7 @@ class Command:
     def __init__(
         self, arguments: Sequence[str], log: Path, cwd: Path, environment: Mapping[str, str] | None = None
     ) -> None:
-        context = multiprocessing.get_context(METHOD)
+        context: Any = multiprocessing.get_context(METHOD)
         self.log = log
         environment = dict(os.environ if environment is None else environment)
         self.process = context.Process(target=_main, args=([*arguments], str(log), str(cwd), environment))

@@ -21,7 +21,7 @@ SMALL = {
         "heads": 3, "hidden": 48,
     },
     "resnet10:encoder_options": {"widen_factor": 0.25}, "epochs": 1, "batch_size": 6, "precision": "float32",
-    "num_workers": 0, "names": ["cardiomegaly", "effusion"],
+    "num_workers": 0, "names": ["cardiomegaly", "effusion"], "stop_on": "negative_loss",
 }  # fmt: skip
 
 

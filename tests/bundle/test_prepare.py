@@ -239,7 +239,7 @@ def test_a_killed_run_continues_where_it_was(tmp_path):
     journal = out / "journal" / "all.jsonl"
     assert journal.read_bytes().count(b"\n") - 1 == 6
     assert not (out / "images.npy").exists()
-    pids = [int(pid) for pid in told.split("children:")[1].split()]
+    pids = [int(pid) for pid in told.split("children:")[1].splitlines()[0].split()]
     assert pids
     while any(map(runs, pids)):  # they end by themselves
         time.sleep(0.01)

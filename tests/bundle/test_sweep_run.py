@@ -23,7 +23,7 @@ def command(prepared, tmp_path, monkeypatch, project):
     torch.save(feature_encoder(SMALL[0], **SMALL[1]).body.state_dict(), tmp_path / "ours.pt")
     settings = {
         "encoder": SMALL[0], "encoder_options": SMALL[1], "image_size": 64, "epochs": 1, "batch_size": 6,
-        "precision": "float32", "num_workers": 0, "names": ["cardiomegaly", "effusion"],
+        "precision": "float32", "num_workers": 0, "names": ["cardiomegaly", "effusion"], "stop_on": "negative_loss",
     }  # fmt: skip
     sets = [part for key, value in settings.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     return [

@@ -54,7 +54,7 @@ def monai_command(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Ca
         threads = {"OMP_NUM_THREADS": str(torch.get_num_threads()), "HF_HUB_OFFLINE": "1"}
         return Command(
             [*launcher, "-m", "monai.bundle", *words, *options], logs / f"{next(number)}.txt", project,
-            os.environ | threads | (environment or {}),
+            {**os.environ, **threads, **(environment or {})},
         )  # fmt: skip
 
     return start

@@ -50,7 +50,7 @@ CASES: list[tuple[list[str], dict[str, Any], str]] = [
     (TRAIN, {"dataset_dir": "{bad}/gone.csv"}, r"of the 2\d images of the data list were tried and none can be read"),
     (TRAIN, {"image_size": 96}, r"stored with 64 pixels a side, but the config asks for 96: set image_size to 64"),
     (TRAIN, {"image_size": 96, "num_workers": 1}, r"stored with 64 pixels a side, but the config asks for 96"),
-    (TRAIN, {"view": "LATERAL"}, r"no image with view=LATERAL .* its views are AP"),
+    (TRAIN, {"view": "LATERAL"}, r"no image with view=LATERAL .* its views are PA \d+, AP \d+"),
     (TRAIN, {"encoder": "resnet99"}, r"Cannot locate class or function path: 'resnet99'"),
     (TRAIN, {"encoder_weights": "{bad}/resnet18.pt"}, r"resnet18\.pt does not fit this network: \d+ unexpected"),
     (TRAIN, {"encoder_weights": "{bad}/nowhere.pt"}, r"No weights at .*nowhere\.pt"),

@@ -57,7 +57,9 @@ def test_the_scores_are_there_for_every_member(evaluated: SimpleNamespace, prepa
         for label, row in rows.items():
             known = test[f"label_{label}"].isin([0, 1])
             assert (row["n"], row["positives"]) == (known.sum(), (test[f"label_{label}"] == 1).sum())
-            assert 0 <= row["lo"] <= row["auroc"] <= row["hi"] <= 1
+            assert 0 <= row["auroc"] <= 1
+            # Of so few images, some findings are lost by too many draws to have an interval.
+            assert (row["lo"] is None and row["hi"] is None) or 0 <= row["lo"] <= row["auroc"] <= row["hi"] <= 1
     retrieval = result["retrieval"]["pre-trained"]
     assert retrieval["n"] == 9  # of the test split, which pre-training has not seen
     assert retrieval["image_to_report"]["p_at_1"]["chance"] == pytest.approx(1 / 9)

@@ -26,6 +26,7 @@ def test_values_gradients_and_state_are_the_same(channels: int) -> None:
     for ours, theirs in zip(found.parameters(), plain.parameters(), strict=True):
         torch.testing.assert_close(ours.grad, theirs.grad)
     assert channels_last(found)[1].stride == found[1].stride  # a second time changes nothing
+    torch.testing.assert_close(torch.jit.script(found)(image), plain(image))
     assert torch.export.export(found.eval(), (image,)).module()(image).shape == (2, 5, 4, 5)
 
 

@@ -174,7 +174,8 @@ def test_a_hierarchy_gives_the_backbones_maps(config: dict[str, Any], channels: 
         maps = found(IMAGES)
         for ours, expected in zip(maps, found.body(IMAGES).feature_maps, strict=True):
             torch.testing.assert_close(ours, expected)
-        torch.testing.assert_close(found.pooled(IMAGES), maps[-1].mean((2, 3)))
+        if config is SWIN:  # ConvNeXt's own vector is the norm of the mean: test_pooled_vector
+            torch.testing.assert_close(found.pooled(IMAGES), maps[-1].mean((2, 3)))
 
 
 def test_images_are_normalised_as_the_model_was_trained() -> None:
