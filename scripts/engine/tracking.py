@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -236,9 +237,15 @@ def log_files(
 
 
 def make_folder(tracking_uri: str | None) -> None:
-    """The folder of a database file, which SQLite does not make."""
+    """The folder of a database file, which SQLite does not make.
+
+    Raises:
+        OSError, sqlite3.Error: there can be no file. MLflow would try ten times, within 100 seconds, before it says so.
+    """
     if tracking_uri and tracking_uri.startswith("sqlite:///"):
-        Path(tracking_uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        path = Path(tracking_uri.removeprefix("sqlite:///").partition("?")[0])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        sqlite3.connect(path).close()
 
 
 def child_tags(parent_run: str | None) -> dict[str, str]:
