@@ -31,9 +31,12 @@ preload_libraries()
 
 
 def pytest_collection_finish() -> None:
-    """What the imports have left stays: the garbage collector need not look through it at every turn."""
+    """What the imports have left stays: the garbage collector need not look through it at every turn. Exporters make
+    objects by the million and few cycles, so that it need not turn as often either (measured: 15 % of an export).
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")
