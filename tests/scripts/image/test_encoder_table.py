@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ MONAI = ("resnet18", "resnet50", "densenet121")
 
 def sweep(name: str, encoder: cells.Encoder, options: dict[str, Any], wanted: dict[str, str], folder: Path) -> None:
     """Tries each cell of a row that is not blank, and compares with the page."""
-    fresh = partial(cells.make, encoder, options)
+    fresh = cells.copies(encoder, options)
     exported = {}
 
     def export() -> None:
