@@ -11,9 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 
 from bundle.prepare.worker import Ingest
 from scripts.data.image_store import StoreSettings
+from scripts.data.picture_reader import PictureReader
+from scripts.data.reader import CxrReader
+from scripts.data.sampling import StudyDataset
+from scripts.data.standardize import StandardizeRadiographd
+from scripts.data.store_reader import StoreReader
 from tests.mutants import judge, measure
 from tests.mutants.mutations import MUTATIONS, mutants
 from tests.mutants.originals import NAMES, original
@@ -67,6 +73,31 @@ def test_no_row_is_lost_and_each_has_its_reason(facts: dict[int, dict]) -> None:
 
 def test_nothing_of_the_patient_is_said(facts: dict[int, dict]) -> None:
     said = "\n".join(map(str, facts.values()))
+    assert [secret for secret in measure.secrets() if secret in said] == []
+
+
+def test_nothing_of_the_patient_is_said_of_raw_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """By the road of training, validation and inference on raw files."""
+    items = []
+    for mutant in mutants(COUNT):
+        path = tmp_path / f"{mutant.seed}.dcm"
+        path.write_bytes(mutant.content)
+        items.append({"image": str(path), "row": mutant.seed})
+    load = Compose(
+        [
+            LoadImaged("image", reader=[PictureReader(), CxrReader(decode_size=judge.SIZE), StoreReader()]),
+            EnsureChannelFirstd("image"),
+            StandardizeRadiographd("image", judge.SIZE),
+        ]
+    )
+    dataset = StudyDataset(items, load, unreadable="report", shape=(1, judge.SIZE, judge.SIZE))
+    said = (
+        "\n".join(
+            f"{item['error']} {getattr(item['image'], 'meta', {})}" for item in map(dataset.__getitem__, range(COUNT))
+        )
+        + caplog.text
+    )
+    assert "cannot be read" in said
     assert [secret for secret in measure.secrets() if secret in said] == []
 
 
