@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -27,6 +28,18 @@ def out(tmp_path, monkeypatch, project):
     return beside_data(tmp_path)
 
 
+@pytest.fixture
+def tracked(out, tracking_uri):
+    """`out` with an empty database of MLflow, whose making takes longer than all cells."""
+    return with_database(out, tracking_uri)
+
+
+def with_database(out, tracking_uri):
+    out.mkdir()
+    shutil.copy(tracking_uri.removeprefix("sqlite:///"), out / "mlruns.db")
+    return out
+
+
 def beside_data(folder):
     (folder / "data").mkdir()
     (folder / "data" / "studies.parquet").write_bytes(b"rows")
@@ -36,9 +49,9 @@ def beside_data(folder):
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory, project):
+def finished(tmp_path_factory, project, tracking_uri):
     """Folder of a comparison that is done."""
-    out = beside_data(tmp_path_factory.mktemp("comparison"))
+    out = with_database(beside_data(tmp_path_factory.mktemp("comparison")), tracking_uri)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(project)
         assert compared(out, "--set", "epochs=7") == 0
@@ -192,17 +205,17 @@ def test_the_table_has_costs_scores_and_the_reason_of_what_is_empty(finished):
     assert "33,483,840" in written and "MGCA-R50 113,589,312" in written
 
 
-def test_a_failed_pre_training_costs_its_own_seed_and_is_run_again_alone(out, capsys):
-    work = FakeComparison(FakeWork(out.parent / "log"), fail=("pre-training mflag resnet18 seed 1",))
-    assert compared(out, work=work) == 1
+def test_a_failed_pre_training_costs_its_own_seed_and_is_run_again_alone(tracked, capsys):
+    work = FakeComparison(FakeWork(tracked.parent / "log"), fail=("pre-training mflag resnet18 seed 1",))
+    assert compared(tracked, work=work) == 1
     printed = capsys.readouterr().out
     assert "1 of 2 seeds" in printed and "failed: pre-training mflag resnet18 seed 1: diverged" in printed
-    sweep = pd.read_csv(out / "sweep.csv")
+    sweep = pd.read_csv(tracked / "sweep.csv")
     lost = sweep.query("kind == 'cell' and init == 'mflag-resnet18' and seed == 1")
     assert set(lost["status"]) == {"skipped"} and lost["note"].str.contains("diverged").all()
-    before = (out.parent / "log").read_text().splitlines()
-    assert compared(out, work=work) == 0
-    again = [line.split(" on ")[0] for line in (out.parent / "log").read_text().splitlines()[len(before) :]]
+    before = (tracked.parent / "log").read_text().splitlines()
+    assert compared(tracked, work=work) == 0
+    again = [line.split(" on ")[0] for line in (tracked.parent / "log").read_text().splitlines()[len(before) :]]
     assert again == [
         "pre-training mflag resnet18 seed 1",
         "evaluation of mflag resnet18 seed 1",
@@ -211,20 +224,20 @@ def test_a_failed_pre_training_costs_its_own_seed_and_is_run_again_alone(out, ca
     ]
 
 
-def test_another_budget_is_another_comparison(out):
-    assert compared(out, seeds="0") == 0
+def test_another_budget_is_another_comparison(tracked):
+    assert compared(tracked, seeds="0") == 0
     with pytest.raises(CxrError, match=r"was made with other epochs \(4 → 5\).*Choose another output folder"):
-        compared(out, "--set", "pretraining:epochs=5", seeds="0")
+        compared(tracked, "--set", "pretraining:epochs=5", seeds="0")
 
 
-def test_probe_data_is_that_of_the_tasks_and_of_zero_shot(out):
-    other = out.parent / "other"
+def test_probe_data_is_that_of_the_tasks_and_of_zero_shot(tracked):
+    other = tracked.parent / "other"
     other.mkdir()
     (other / "studies.parquet").write_bytes(b"other rows")
-    assert compared(out, "--probe-data", str(other), "--set", 'names=["edema"]', seeds="0") == 0
-    assert begun(out, "mflag", "resnet18", 0)["dataset_dir"] == str(out.parent / "data")
-    assert cells_of(out, "mflag-resnet18")["10pct_seed0"]["dataset_dir"] == str(other)
-    folder = out / "pretraining" / "mflag" / "resnet18" / "seed0" / "evaluation"
+    assert compared(tracked, "--probe-data", str(other), "--set", 'names=["edema"]', seeds="0") == 0
+    assert begun(tracked, "mflag", "resnet18", 0)["dataset_dir"] == str(tracked.parent / "data")
+    assert cells_of(tracked, "mflag-resnet18")["10pct_seed0"]["dataset_dir"] == str(other)
+    folder = tracked / "pretraining" / "mflag" / "resnet18" / "seed0" / "evaluation"
     made = {path.name: json.loads((path / BEGUN).read_text())["made_from"] for path in folder.iterdir()}
     assert made["data"]["protocol"] == "split" and "labels" not in made["data"]
     assert (made["other"]["protocol"], made["other"]["labels"]) == ("5-fold", ["edema"])
