@@ -30,12 +30,12 @@ def evaluated(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> SimpleNamespace:  # fmt: skip
     root = tmp_path_factory.mktemp("evaluated")
-    run_config(FILES, root, **overrides, tracking="mlflow", run_name="evaluation")
+    run_config(FILES, root, **overrides, tracking="mlflow", run_name="evaluated once")
     folder = root / "runs" / "evaluation"
     return SimpleNamespace(
         folder=folder,
         result=json.loads((folder / "evaluation.json").read_text()),
-        runs=runs_named(overrides["tracking_uri"], "evaluation"),
+        runs=runs_named(overrides["tracking_uri"], "evaluated once"),  # other files share the database
     )
 
 
