@@ -42,6 +42,27 @@ def reading(part: str) -> Iterator[None]:
         raise UnreadableError(f"{part} cannot be read ({type(error).__name__})") from None
 
 
+def causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The exception and what it was raised from, outermost first."""
+    seen = set()  # a cause that is raised again has itself among its contexts
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        yield error
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def innermost(error: BaseException) -> BaseException:
+    """The first cause; MONAI wraps each error of a transform in a RuntimeError of its own."""
+    *_, first = causes(error)
+    return first
+
+
+def first_line(error: BaseException) -> str:
+    """First line of a message, with the next one where it ends in a colon; the kind of an error without a message."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
 _MEANING = {
     errno.ENOSPC: "no space is left on the disk: free some, or choose another folder",
     errno.EDQUOT: "your share of the disk is used up: free some, or choose another folder",

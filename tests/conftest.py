@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import multiprocessing
 import os
 import shutil
 from collections.abc import Callable
@@ -24,8 +25,14 @@ RunConfig = Callable[..., Any]
 
 # Before the test modules import torch, MONAI and matplotlib, and so for every process that a test starts. One thread a
 # process: two of them share two cores, and the sums of a training then add up in one order on every machine. Whoever
-# sets a number of threads gets it.
-for _name, _value in {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "MPLBACKEND": "Agg"}.items():
+# sets a number of threads gets it. Arrow's allocator has a thread of its own, which the fork server must not have.
+_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "HF_HUB_OFFLINE": "1",
+    "MPLBACKEND": "Agg",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+for _name, _value in _ENVIRONMENT.items():
     os.environ.setdefault(_name, _value)
 preload_libraries()
 
@@ -37,6 +44,13 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_sessionfinish() -> None:
+    """A process that outlived its test would be waited for without end."""
+    for process in multiprocessing.active_children():
+        if not process.daemon:
+            process.kill()
 
 
 @pytest.fixture(scope="session")

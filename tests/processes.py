@@ -13,7 +13,7 @@ import os
 import runpy
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,17 @@ def preload_libraries() -> None:
 
         forkserver.set_forkserver_preload(LIBRARIES)
         forkserver.set_forkserver_preload = lambda modules: None  # type: ignore[assignment]
+
+
+def on_two_ranks(function: Callable[[int, str], None], folder: Path) -> None:
+    """`function(rank, folder)` on each of two gloo ranks. They meet at a file: ignite's port is the same for every test
+    process, and the ranks of two tests that run at once would meet each other.
+    """
+    import ignite.distributed as idist
+
+    meeting = f"file://{folder}/ranks"
+    with idist.Parallel(backend="gloo", init_method=meeting, nproc_per_node=2, start_method=METHOD) as parallel:
+        parallel.run(function, str(folder))
 
 
 class Command:

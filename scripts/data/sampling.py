@@ -13,7 +13,7 @@ from monai.data import Dataset
 from monai.transforms import Compose, Randomizable
 from torch.utils.data import Sampler
 
-from scripts.errors import CxrError, SettingError
+from scripts.errors import CxrError, SettingError, first_line, innermost
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,10 @@ class StudyDataset(Dataset):
             return self._read_or_raise(epoch, index)
         return self._read_or_replace(epoch, index) if self.unreadable == "replace" else self._read_or_report(index)
 
+    def __iter__(self) -> Iterator[Any]:
+        """The items of epoch 0; indices alone have no end."""
+        return (self[index] for index in range(len(self)))
+
     def read(self, index: int) -> Any:
         """Item `index` of epoch 0 with its pixels, whatever is cached; what cannot be read is a CxrError."""
         return self._read_or_raise(0, index)
@@ -146,7 +150,7 @@ class StudyDataset(Dataset):
 
     def _reason(self, index: int, error: BaseException) -> str:
         """Why an item cannot be read, without the name of its file, which can be a patient's."""
-        return first_line(error).replace(str(self.data[index].get("image")), "the file")
+        return first_line(innermost(error)).replace(str(self.data[index].get("image")), "the file")
 
     def _read(self, epoch: int, index: int) -> Any:
         self._seed_transforms(epoch, index)
@@ -168,19 +172,6 @@ def _unknown_size() -> dict[str, Any]:
     # In every item, for a batch can only be put together when its items have the same keys.
     unknown = {"spacing": np.full(2, np.nan, np.float32), "itk_affine": np.full((4, 4), np.nan, np.float32)}
     return {"height": 0, "width": 0} | unknown
-
-
-def innermost(error: BaseException) -> BaseException:
-    """The first cause; MONAI wraps each error of a transform in a RuntimeError of its own."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return error
-
-
-def first_line(error: BaseException) -> str:
-    """First line of the innermost cause."""
-    cause = innermost(error)
-    return (str(cause).strip() or type(cause).__name__).splitlines()[0]
 
 
 class EpochSampler(Sampler[int]):

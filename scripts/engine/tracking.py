@@ -27,8 +27,8 @@ from scripts.engine.overrides import command_line_config
 from scripts.engine.state import add_part, checkpoint_path, on_error, parts, unwrap
 from scripts.engine.stop import was_stopped
 from scripts.engine.tracked_values import log_values
-from scripts.engine.workflow import causes, is_command_line
-from scripts.errors import CxrError
+from scripts.engine.workflow import is_command_line
+from scripts.errors import CxrError, first_line, innermost
 from scripts.names import tracking_key
 
 logger = logging.getLogger(__name__)
@@ -277,8 +277,7 @@ def _without_password(address: str | None) -> str:
 
 def _reason(error: BaseException) -> str:
     """The innermost cause in a few words: a database's message quotes the whole statement."""
-    *_, innermost = causes(error)
-    return (str(innermost).strip() or type(innermost).__name__).splitlines()[0][:200]
+    return first_line(innermost(error))[:200]
 
 
 def without_passwords(config: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -19,7 +18,7 @@ import torch
 from monai.utils import set_determinism
 
 from scripts.engine.overrides import check_command_line
-from scripts.errors import CxrError, explain_os_error
+from scripts.errors import CxrError, causes, explain_os_error, first_line
 
 logger = logging.getLogger(__name__)
 
@@ -82,27 +81,13 @@ def explain(error: BaseException) -> str:
     for cause in chain:
         if isinstance(cause, CxrError):
             return _without_trace(str(cause))
-    innermost = chain[-1]
-    if isinstance(innermost, OSError) and innermost.errno:
-        return explain_os_error(innermost)
-    text = f"{type(innermost).__name__}: {_first_line(innermost)}"
-    return text if len(chain) == 1 else f"{text}\n  while: {_first_line(chain[-2])[:300]}"
-
-
-def causes(error: BaseException | None) -> Iterator[BaseException]:
-    """The exception and what it was raised from, outermost first."""
-    seen = set()  # a cause that is raised again has itself among its contexts
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    cause = chain[-1]
+    if isinstance(cause, OSError) and cause.errno:
+        return explain_os_error(cause)
+    text = f"{type(cause).__name__}: {first_line(cause) if str(cause).strip() else 'no message'}"
+    return text if len(chain) == 1 else f"{text}\n  while: {first_line(chain[-2])[:300]}"
 
 
 def _without_trace(text: str) -> str:
     """torch hands an error of a loader's process on as the text of its whole trace; the message is at its end."""
     return re.split(r"^scripts\.errors\.\w+: ", text, flags=re.MULTILINE)[-1].strip()
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return " ".join(lines[:2]) if lines and lines[0].endswith(":") else (lines or ["no message"])[0]

@@ -16,7 +16,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from scripts.errors import CxrError
+from scripts.errors import CxrError, first_line
 from scripts.tensor_files import check_folder
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ def load_encoder(folder: Path) -> torch.nn.Module:
     except pickle.UnpicklingError as error:
         raise CxrError(f"The weights in {folder} hold more than tensors: convert them to safetensors.") from error
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
-        raise CxrError(f"The weights in {folder} do not load: {_first_line(error)}") from error
+        raise CxrError(f"The weights in {folder} do not load: {first_line(error)[:300]}") from error
     if info["mismatched_keys"]:
         raise CxrError(f"Weights in {folder} do not have config.json's shape: {_some(info['mismatched_keys'])}.")
     missing = sorted(key for key in info["missing_keys"] if not key.startswith("pooler."))
@@ -98,7 +98,7 @@ def load_tokenizer(folder: Path) -> Any:
         with quiet_transformers():
             return AutoTokenizer.from_pretrained(folder, local_files_only=True, **kind)
     except (OSError, ValueError, ImportError) as error:
-        raise CxrError(f"The tokenizer in {folder} does not load: {_first_line(error)}") from error
+        raise CxrError(f"The tokenizer in {folder} does not load: {first_line(error)[:300]}") from error
 
 
 @contextmanager
@@ -120,7 +120,3 @@ def _some(keys: Any) -> str:
     """The first few of many names."""
     names = sorted(str(key if isinstance(key, str) else key[0]) for key in keys)
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:300]

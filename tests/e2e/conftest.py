@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Mapping
 from itertools import count
 from pathlib import Path
@@ -66,10 +65,12 @@ def monai_ranks(monai_command: Callable[..., Command]) -> Callable[..., list[Com
     gives them; `test_two_processes` starts torchrun itself.
     """
 
+    number = count()
+
     def start(size: int, *words: str, **more: Any) -> list[Command]:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": str(size)}
+        # Below the ports that the system gives to whoever asks, and another one for each process of pytest-xdist.
+        port = 20_000 + (10 * os.getpid() + next(number)) % 12_000
+        common = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "WORLD_SIZE": str(size)}
         return [
             monai_command(*words, environment=common | {"RANK": str(rank), "LOCAL_RANK": str(rank)}, **more)
             for rank in range(size)

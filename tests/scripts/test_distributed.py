@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import ignite.distributed as idist
 import torch
 
 from scripts.distributed import count_over_ranks, gather_over_ranks, sum_over_ranks
-from tests.processes import METHOD
+from tests.processes import on_two_ranks
 
 ROWS = torch.arange(12, dtype=torch.float64).reshape(4, 3)
 WEIGHT = torch.tensor([1.0, -2.0, 3.0, 5.0], dtype=torch.float64)[:, None]
@@ -23,8 +22,7 @@ def _on_a_rank(rank: int, out: str) -> None:
 
 
 def test_rows_and_gradients_over_two_ranks(tmp_path: Path) -> None:
-    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
-        parallel.run(_on_a_rank, str(tmp_path))
+    on_two_ranks(_on_a_rank, tmp_path)
     ranks = [torch.load(tmp_path / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
     for rank in ranks:
         torch.testing.assert_close(rank["rows"], ROWS)

@@ -213,3 +213,9 @@ def test_features_stand_in_for_pixels_until_an_item_is_read() -> None:
 def test_reading_one_item_is_epoch_zero() -> None:
     dataset = noisy_dataset()
     np.testing.assert_array_equal(dataset.read(3)["image"], noisy_dataset()[3]["image"])
+
+
+def test_going_through_it_ends_after_one_epoch() -> None:
+    items = [item["image"] for item in noisy_dataset()]
+    assert len(items) == 10
+    np.testing.assert_array_equal(items[3], noisy_dataset()[3]["image"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ignite.distributed as idist
 import pytest
 import torch
 
 from scripts.metrics import LatentGeometry, latent_geometry
-from tests.processes import METHOD
+from tests.processes import on_two_ranks
 
 
 def _half_of_the_epoch(rank: int, out: str) -> None:
@@ -19,8 +18,7 @@ def _half_of_the_epoch(rank: int, out: str) -> None:
 
 
 def test_two_processes_see_the_same_whole_epoch(tmp_path):
-    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
-        parallel.run(_half_of_the_epoch, str(tmp_path))
+    on_two_ranks(_half_of_the_epoch, tmp_path)
     expected = latent_geometry(torch.randn(7, 5, generator=torch.Generator().manual_seed(0)))
     for rank in (0, 1):
         assert torch.load(tmp_path / f"{rank}.pt", weights_only=True) == pytest.approx(expected)

@@ -5,14 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
 import pytest
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from scripts.pretraining import ConVirt, InfoNCELoss, SigLip, SigLipLoss
-from tests.processes import METHOD
+from tests.processes import on_two_ranks
 
 ROWS, PIXELS = 8, 4
 METHODS: dict[str, tuple[type[ConVirt], nn.Module]] = {
@@ -59,8 +58,7 @@ def _on_a_rank(rank: int, out: str) -> None:
 @pytest.fixture(scope="module")
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     folder: Path = tmp_path_factory.mktemp("ranks")
-    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
-        parallel.run(_on_a_rank, str(folder))
+    on_two_ranks(_on_a_rank, folder)
     return [torch.load(folder / f"{rank}.pt", weights_only=True) for rank in (0, 1)]
 
 

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 
 from scripts.pretraining import MFlagLoss
-from tests.processes import METHOD
+from tests.processes import on_two_ranks
 
 ROWS, DIM = 12, 20
 SETTINGS = [(where, norm) for where in ("features", "projections") for norm in ("none", "row_l2", "standardize")]
@@ -32,17 +30,15 @@ def loss_and_gradients(
 
 
 def one_rank(rank: int, folder: str) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/group", rank=rank, world_size=2)
     half = slice(rank * ROWS // 2, (rank + 1) * ROWS // 2)
     pred = {key: value[half] for key, value in batch().items()}
     torch.save([loss_and_gradients(pred, *setting) for setting in SETTINGS], f"{folder}/rank{rank}.pt")
-    dist.destroy_process_group()
 
 
 @pytest.fixture(scope="module")
 def two_ranks(tmp_path_factory: pytest.TempPathFactory) -> list[list[tuple[float, dict[str, torch.Tensor]]]]:
     folder = tmp_path_factory.mktemp("ranks")
-    mp.start_processes(one_rank, args=(str(folder),), nprocs=2, start_method=METHOD)
+    on_two_ranks(one_rank, folder)
     return [torch.load(Path(folder) / f"rank{rank}.pt", weights_only=True) for rank in range(2)]
 
 

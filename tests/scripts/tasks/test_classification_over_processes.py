@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import ignite.distributed as idist
 import pytest
 import torch
 from torch import Tensor
 
 from scripts.metrics import ValidationLoss
 from scripts.tasks import ClassificationLoss
-from tests.processes import METHOD
+from tests.processes import on_two_ranks
 
 MODES = ("multilabel", "multiclass")
 
@@ -38,8 +37,7 @@ def _on_a_rank(rank: int, out: str) -> None:
 
 
 def test_two_processes_give_the_loss_and_gradient_of_one(tmp_path: Path) -> None:
-    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
-        parallel.run(_on_a_rank, str(tmp_path))
+    on_two_ranks(_on_a_rank, tmp_path)
     for mode in MODES:
         logits, label = batch()
         loss = ClassificationLoss(mode)  # type: ignore[arg-type]

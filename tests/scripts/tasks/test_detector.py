@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import ignite.distributed as idist
 import pytest
 import torch
 from monai.data import DataLoader, Dataset
@@ -18,7 +17,7 @@ from scripts.errors import CxrError
 from scripts.metrics import DetectionScores, box_iou
 from scripts.tasks import CxrDetector, DetectionInferer, DetectionLoss, Detector
 from scripts.tasks.boxes import to_monai
-from tests.processes import METHOD
+from tests.processes import on_two_ranks
 
 EMPTY = {"box": torch.zeros(0, 4), "label": torch.zeros(0, dtype=torch.int64)}
 
@@ -253,8 +252,7 @@ def _half_of_the_batch(rank: int, out: str) -> None:
 
 
 def test_two_processes_learn_what_one_learns(tmp_path):
-    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
-        parallel.run(_half_of_the_batch, str(tmp_path))
+    on_two_ranks(_half_of_the_batch, tmp_path)
     network = parts()[0].double()
     expected, gradient = _gradient(network, [{**item, "image": item["image"].double()} for item in DRAWN])
     for rank in (0, 1):

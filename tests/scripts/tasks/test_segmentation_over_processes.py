@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import ignite.distributed as idist
 import pytest
 import torch
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch import Tensor
 from scripts.metrics import SegmentationScores
 from scripts.tasks import SegmentationLoss
 from scripts.tasks.segmentation_loss import LossKind
-from tests.processes import METHOD
+from tests.processes import on_two_ranks
 
 KINDS: tuple[LossKind, ...] = ("focal_dice", "dice_ce")
 
@@ -52,8 +51,7 @@ def _on_a_rank(rank: int, out: str) -> None:
 def ranks(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What each of two processes has left."""
     out = tmp_path_factory.mktemp("ranks")
-    with idist.Parallel(backend="gloo", nproc_per_node=2, start_method=METHOD) as parallel:
-        parallel.run(_on_a_rank, str(out))
+    on_two_ranks(_on_a_rank, out)
     return out
 
 
