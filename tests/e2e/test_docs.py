@@ -19,7 +19,7 @@ from bundle.__main__ import VERBS
 from scripts.engine.overrides import check_command_line
 
 PROJECT = Path(__file__).resolve().parents[2]
-PAGES = sorted([PROJECT / "README.md", *(PROJECT / "docs").glob("*.md")])
+PAGES = sorted([*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), PROJECT / "results" / "README.md"])
 # What a task's folder has besides its train.json.
 PARTS = ("evaluate", "inference", "metadata", "multi_gpu_train", "train")
 TASKS = ("classification", "segmentation", "detection")
@@ -146,7 +146,7 @@ def test_make_has_the_targets_and_variables_of_the_pages() -> None:
             assert [name for name in names if not re.search(rf"^{name}(:| *\?=)", makefile, re.MULTILINE)] == []
 
 
-@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.relative_to(PROJECT).as_posix())
 def test_links_and_pictures_lead_somewhere(file: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", file.read_text(encoding="utf-8")):
         if "://" in target:
@@ -159,7 +159,7 @@ def test_links_and_pictures_lead_somewhere(file: Path) -> None:
             assert heading in [re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles], target
 
 
-@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.name)
+@pytest.mark.parametrize("file", PAGES, ids=lambda file: file.relative_to(PROJECT).as_posix())
 def test_python_in_the_pages_imports_what_is_there(file: Path) -> None:
     for block in blocks(file.read_text(encoding="utf-8"), "python"):
         for node in ast.walk(ast.parse(block)):
