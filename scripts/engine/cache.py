@@ -29,8 +29,8 @@ from scripts.engine.feature_files import (
 from scripts.engine.state import unwrap
 from scripts.engine.stop import stop_asked, stop_before_training
 from scripts.errors import CxrError
+from scripts.image.feature_scale import Standardize
 from scripts.precision import Precision, autocast_enabled
-from scripts.tasks.classification import Standardize
 
 logger = logging.getLogger(__name__)
 NO_FEATURES = "unreadable, or the encoder's output is not a finite number in the stored precision"

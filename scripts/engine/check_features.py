@@ -12,7 +12,7 @@ from torch import Tensor
 from scripts.data import StudyDataset
 from scripts.engine.state import unwrap
 from scripts.errors import CxrError
-from scripts.image import RANDOM, FeatureEncoder
+from scripts.image import RANDOM, wrap_encoder
 from scripts.metrics.collapse import POINT
 from scripts.metrics.geometry import uniformity
 
@@ -51,7 +51,7 @@ class CheckFeatures:
         images = self._look() if engine.state.iteration == 0 else []
         if len(images) < 2:
             return
-        encoder: Any = FeatureEncoder.of(unwrap(self.network).get_submodule("encoder"))
+        encoder: Any = wrap_encoder(unwrap(self.network).get_submodule("encoder"))
         batch = torch.stack(images).to(next(encoder.parameters()).device)
         if float(batch.std(0).mean()) < _DIFFERENT:
             return

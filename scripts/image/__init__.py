@@ -1,6 +1,6 @@
 """The image side: encoders and their weights."""
 
-from scripts.image.build import build_encoder, encoder_config, feature_encoder, load_body, load_encoder
+from scripts.image.build import build_encoder, encoder_config, feature_encoder, load_body, load_encoder, wrap_encoder
 from scripts.image.card import check_card, fold_note, read_card, trained_settings
 from scripts.image.features import FeatureEncoder
 from scripts.image.import_weights import ImportReport, import_weights
@@ -13,6 +13,7 @@ __all__ = [
     "check_card",
     "read_card",
     "trained_settings",
+    "wrap_encoder",
     "EncoderPanel",
     "FeatureEncoder",
     "ImportReport",

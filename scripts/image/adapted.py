@@ -8,8 +8,7 @@ other images of the batch. Here a sequence is that of one image.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -18,9 +17,6 @@ from torch import Tensor, nn
 from scripts.errors import SettingError
 from scripts.image.features import FeatureEncoder
 from scripts.image.normalization import Normalization
-
-if TYPE_CHECKING:
-    from scripts.image.build import Encoder
 
 Tokens = Literal["pooled", "patch"]
 
@@ -207,8 +203,7 @@ def _cells(found: Tensor) -> Tensor:
 
 
 def build_adapted(
-    body: Encoder,
-    body_options: Mapping[str, Any] | None = None,
+    inner: FeatureEncoder,
     tokens: Tokens = "pooled",
     width: int = 768,
     layers: int = 2,
@@ -216,14 +211,11 @@ def build_adapted(
     hidden: int = 2048,
     dropout: float = 0.1,
 ) -> AdaptedEncoder:
-    """The encoder "adaptor" of the configs: `--encoder adaptor --encoder_options "{'body': …, 'tokens': …}"`.
+    """The encoder "adaptor" of the configs.
 
     Args:
-        body, body_options: the frozen encoder; see `scripts.image.build_encoder`.
+        inner: the frozen encoder.
         tokens: see `AdaptedEncoder`.
         width, layers, heads, hidden, dropout: see `AdaptorTower`.
     """
-    from scripts.image.build import feature_encoder
-
-    inner = feature_encoder(body, **(body_options or {}))
     return AdaptedEncoder(inner, AdaptorTower(inner.dim, width, layers, heads, hidden, dropout), tokens)

@@ -11,6 +11,8 @@ from typing import Any
 from torch import nn
 
 from scripts.errors import CxrError
+from scripts.image.adapted import AdaptedEncoder, build_adapted
+from scripts.image.densenet import DenseNetEncoder, densenet
 from scripts.image.features import FeatureEncoder
 from scripts.image.import_weights import has_adaptor, import_weights
 from scripts.image.normalization import (
@@ -22,6 +24,7 @@ from scripts.image.normalization import (
     normalization,
     normalize_images,
 )
+from scripts.image.resnet import ResNetEncoder
 from scripts.image.weights import RANDOM
 
 logger = logging.getLogger(__name__)
@@ -68,9 +71,7 @@ def build_encoder(encoder: Encoder, **options: Any) -> nn.Module:
             normalize_images(body, wanted)
         return body
     if encoder == ADAPTOR:
-        from scripts.image.adapted import build_adapted
-
-        return build_adapted(**options)
+        return _adapted(**options)
     from scripts.image.vision_model import build_vision_model
 
     return build_vision_model(encoder_config(encoder), **options)  # type: ignore[arg-type]
@@ -78,8 +79,6 @@ def build_encoder(encoder: Encoder, **options: Any) -> nn.Module:
 
 def _cnn(encoder: str, options: Mapping[str, Any]) -> nn.Module:
     if encoder in DENSENETS:
-        from scripts.image.densenet import densenet
-
         return densenet(encoder, **options)
     from monai.networks.nets import resnet
 
@@ -89,6 +88,11 @@ def _cnn(encoder: str, options: Mapping[str, Any]) -> nn.Module:
         return getattr(resnet, encoder)(**{**RESNET, **options})
     except TypeError as error:
         raise CxrError(f"encoder_options: '{encoder}' does not take them ({error}).") from error
+
+
+def _adapted(body: Encoder, body_options: Mapping[str, Any] | None = None, **options: Any) -> AdaptedEncoder:
+    """`--encoder adaptor --encoder_options "{'body': …, 'body_options': …, 'tokens': …}"`."""
+    return build_adapted(feature_encoder(body, **(body_options or {})), **options)
 
 
 def encoder_config(encoder: str | Mapping[str, Any]) -> str | dict[str, Any]:
@@ -106,7 +110,35 @@ def encoder_config(encoder: str | Mapping[str, Any]) -> str | dict[str, Any]:
 
 def feature_encoder(encoder: Encoder, **options: Any) -> FeatureEncoder:
     """`build_encoder`, wrapped for the tasks: maps, pooled vector, stages."""
-    return FeatureEncoder.of(build_encoder(encoder, **options))
+    return wrap_encoder(build_encoder(encoder, **options))
+
+
+def wrap_encoder(body: nn.Module) -> FeatureEncoder:
+    """The wrapper of a MONAI ResNet or DenseNet or a vision model of transformers; a wrapper passes through, and a
+    `PooledEncoder` gives its own.
+
+    Raises:
+        CxrError: it is none of these.
+    """
+    from monai.networks.nets.densenet import DenseNet
+    from monai.networks.nets.resnet import ResNet
+
+    if isinstance(body, FeatureEncoder):
+        return body
+    if isinstance(inner := getattr(body, "encoder", None), FeatureEncoder):
+        return inner
+    if isinstance(body, ResNet):
+        return ResNetEncoder(body)
+    if isinstance(body, DenseNet):
+        return DenseNetEncoder(body)
+    if getattr(body, "main_input_name", None) == "pixel_values":
+        from scripts.image.vision_features import vision_encoder
+
+        return vision_encoder(body)
+    raise CxrError(
+        f"{type(body).__name__} is no encoder that the tasks know: give a MONAI ResNet or DenseNet, a vision model "
+        "of transformers, or a subclass of scripts.image.FeatureEncoder."
+    )
 
 
 def load_body(

@@ -15,7 +15,7 @@ _PROBE = 224  # pixels; only shapes are computed, so that a larger image would c
 
 
 class FeatureEncoder(nn.Module):
-    """Wraps the body of an encoder; `of` finds the wrapper that fits.
+    """Wraps the body of an encoder; `scripts.image.wrap_encoder` finds the wrapper that fits.
 
     Attributes:
         body: the encoder itself; the keys of a task network's state dict are `encoder.body.*`.
@@ -35,38 +35,6 @@ class FeatureEncoder(nn.Module):
         self.dim = 0
         self.channels: tuple[int, ...] = ()
         self.strides: tuple[int, ...] = ()
-
-    @staticmethod
-    def of(body: nn.Module) -> FeatureEncoder:
-        """The wrapper of a MONAI ResNet or DenseNet or a vision model of transformers; a wrapper passes through, and a
-        `PooledEncoder` gives its own.
-
-        Raises:
-            CxrError: it is none of these.
-        """
-        from monai.networks.nets.densenet import DenseNet
-        from monai.networks.nets.resnet import ResNet
-
-        from scripts.image.pooled import PooledEncoder
-
-        if isinstance(body, FeatureEncoder):
-            return body
-        if isinstance(body, PooledEncoder):
-            return body.encoder
-        if isinstance(body, ResNet):
-            return ResNetEncoder(body)
-        if isinstance(body, DenseNet):
-            from scripts.image.densenet import DenseNetEncoder
-
-            return DenseNetEncoder(body)
-        if getattr(body, "main_input_name", None) == "pixel_values":
-            from scripts.image.vision_features import vision_encoder
-
-            return vision_encoder(body)
-        raise CxrError(
-            f"{type(body).__name__} is no encoder that the tasks know: give a MONAI ResNet or DenseNet, a vision model "
-            "of transformers, or a subclass of scripts.image.FeatureEncoder."
-        )
 
     def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
         """`(B, 3, H, W)` to maps `(B, channels[i], H / strides[i], W / strides[i])`, finest first."""
@@ -141,36 +109,3 @@ class FeatureEncoder(nn.Module):
         self.channels = tuple(found.shape[1] for found in maps)
         self.strides = tuple(round(_PROBE / found.shape[-1]) for found in maps)
         self.dim = self.channels[-1]
-
-
-class ResNetEncoder(FeatureEncoder):
-    """MONAI's 2-D ResNet: the stem's map before its max pooling and the four stages', strides 2 to 32 where
-    `conv1_t_stride` is 2; the pooled vector is the stock network's own output without its `fc`.
-
-    TorchScript, torch.export and ONNX take it.
-    """
-
-    def __init__(self, body: nn.Module) -> None:
-        super().__init__(body)
-        self.grey = self.body.conv1.in_channels == 1
-        self._measure()
-
-    def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-        """See `FeatureEncoder`; five maps."""
-        if self.grey:
-            image = image[:, :1]
-        stem = self.body.act(self.body.bn1(self.body.conv1(image)))
-        first = self.body.layer1(stem if self.body.no_max_pool else self.body.maxpool(stem))
-        second = self.body.layer2(first)
-        third = self.body.layer3(second)
-        return [stem, first, second, third, self.body.layer4(third)]
-
-    @torch.jit.export
-    def pooled(self, image: torch.Tensor) -> torch.Tensor:
-        """See `FeatureEncoder`; the last map's global average."""
-        return self.body.avgpool(self.forward(image)[4]).flatten(1)
-
-    def stages(self) -> list[nn.Module]:
-        """See `FeatureEncoder`: the stem and the four stages."""
-        body = self.body
-        return [nn.ModuleList([body.conv1, body.bn1]), body.layer1, body.layer2, body.layer3, body.layer4]

@@ -11,11 +11,11 @@ from scripts.metrics.calibration import (
     weighted_ece,
 )
 from scripts.metrics.class_scores import (
-    MACRO,
     class_counts,
     score_classes,
 )
 from scripts.metrics.classification import (
+    MACRO,
     Mode,
     auroc,
     weighted_auprc,
@@ -23,7 +23,7 @@ from scripts.metrics.classification import (
     weighted_class_auroc,
     weighted_sensitivity_at,
 )
-from scripts.metrics.classification_ignite import ClassificationScores, ValidationLoss
+from scripts.metrics.classification_ignite import ClassificationScores
 from scripts.metrics.collapse import first_collapse, why_collapsed
 from scripts.metrics.collect import collect_values
 from scripts.metrics.detection import (
@@ -66,6 +66,7 @@ from scripts.metrics.segmentation_scores import SegmentationScores
 from scripts.metrics.subgroups import subgroups
 from scripts.metrics.template_boxes import template_boxes, with_templates
 from scripts.metrics.thresholds import best_f1_threshold
+from scripts.metrics.validation_loss import ValidationLoss
 
 __all__ = [
     "Calibration",

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from scripts.metrics.calibration import predicted_probabilities, top_answer, weighted_ece
 from scripts.metrics.classification import (
+    MACRO,
     Mode,
     accuracy,
     all_right,
@@ -25,7 +26,6 @@ from scripts.metrics.classification import (
 from scripts.statistics import Draws, Estimate, Floats, estimate
 
 SPECIFICITY = 0.9
-MACRO = "macro"
 SCORES = ("auroc", "auprc", "f1", "sensitivity_at_90", "sensitivity", "specificity")
 # One class against the rest says little of these where one class is the answer.
 OF_A_FINDING = ("accuracy", "ece", "ece_calibrated")

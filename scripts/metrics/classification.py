@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from scripts.statistics import Draws, Floats, ratio
 
 Mode = Literal["multilabel", "multiclass"]
+MACRO = "macro"  # what the mean over classes is called
 
 
 class Confusion(NamedTuple):

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.metrics.class_scores import MACRO
+from scripts.metrics.classification import MACRO
 from scripts.statistics import Draws, Estimate, Floats, Groups, estimate
 
 

@@ -21,7 +21,7 @@ from scripts.engine import CacheFeatures
 from scripts.engine.feature_files import FeatureFiles, StoredFeatures, image_ids
 from scripts.engine.stop import StopSignals
 from scripts.errors import CxrError
-from scripts.tasks.classification import Standardize
+from scripts.image.feature_scale import Standardize
 
 ENGINE = Engine(lambda engine, batch: None)
 

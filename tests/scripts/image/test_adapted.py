@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from scripts.errors import SettingError
-from scripts.image.adapted import AdaptedEncoder, AdaptorLayer, AdaptorTower, build_adapted
+from scripts.image import build_encoder
+from scripts.image.adapted import AdaptedEncoder, AdaptorLayer, AdaptorTower
 
 THIN = {"width": 24, "layers": 2, "heads": 3, "hidden": 48}
 RESNET = {"body": "resnet10", "body_options": {"widen_factor": 0.25}}
@@ -26,7 +27,7 @@ VIT = {
 
 def encoder(tokens: str = "pooled", body: dict[str, Any] = VIT, **more: Any) -> AdaptedEncoder:
     torch.manual_seed(0)
-    return build_adapted(**body, tokens=tokens, **{**THIN, **more}).eval()  # type: ignore[arg-type]
+    return build_encoder("adaptor", **body, tokens=tokens, **{**THIN, **more}).eval()  # type: ignore[return-value]
 
 
 def trained(module: nn.Module) -> int:

@@ -26,7 +26,7 @@ from transformers import (
 )
 
 from scripts.errors import CxrError
-from scripts.image import FeatureEncoder, build_encoder, encoder_config, feature_encoder, load_body
+from scripts.image import FeatureEncoder, build_encoder, encoder_config, feature_encoder, load_body, wrap_encoder
 
 IMAGES = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 TOKENS = {
@@ -61,7 +61,7 @@ def stock(kind: str, seed: int = 3) -> PreTrainedModel:
 
 
 def wrapped(body: torch.nn.Module) -> FeatureEncoder:
-    return FeatureEncoder.of(body).eval()
+    return wrap_encoder(body).eval()
 
 
 @pytest.mark.parametrize("name", PARAMETERS)

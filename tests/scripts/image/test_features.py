@@ -15,7 +15,7 @@ from monai.networks.nets import UNet
 from torch import nn
 
 from scripts.errors import CxrError
-from scripts.image import FeatureEncoder, build_encoder, feature_encoder
+from scripts.image import FeatureEncoder, build_encoder, feature_encoder, wrap_encoder
 
 IMAGES = torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
 TINY: dict[str, Any] = {"widen_factor": 0.25}
@@ -236,7 +236,7 @@ def test_stages_hold_each_parameter_once_from_input_to_output(name: Any, count: 
 
 def test_a_network_that_the_tasks_do_not_know_is_refused() -> None:
     with pytest.raises(CxrError, match="UNet is no encoder that the tasks know"):
-        FeatureEncoder.of(UNet(2, 3, 2, (4, 8), (2,)))
+        wrap_encoder(UNet(2, 3, 2, (4, 8), (2,)))
 
 
 def test_a_wrapper_passes_through() -> None:

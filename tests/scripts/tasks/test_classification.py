@@ -13,8 +13,8 @@ from torch.testing import assert_close
 
 from scripts.errors import CxrError
 from scripts.image import FeatureEncoder
+from scripts.image.feature_scale import Standardize
 from scripts.tasks import ClassificationLoss, Classifier
-from scripts.tasks.classification import Standardize
 
 THIN: dict[str, Any] = {"encoder": "resnet10", "encoder_options": {"widen_factor": 0.25}}
 NAN = float("nan")
