@@ -15,13 +15,15 @@ from monai.data import DataLoader
 from torch import Tensor, nn
 
 from bundle.bench.measure import Row, interleaved, one_thread
-from scripts.data import StudyDataset
-from scripts.engine import PrepareImageReport
+from scripts.data.sampling import StudyDataset
+from scripts.encoders.factory import feature_encoder
+from scripts.encoders.pooled import PooledEncoder
+from scripts.engine.batch import PrepareImageReport
 from scripts.engine.feature_files import FeatureFiles
-from scripts.image import PooledEncoder, feature_encoder
 from scripts.precision import Precision, computes_bfloat16
-from scripts.pretraining import Adaptor, InfoNCELoss
-from scripts.text import TextStore
+from scripts.pretraining.adaptor import Adaptor
+from scripts.pretraining.infonce import InfoNCELoss
+from scripts.text.store import TextStore
 
 VIT = {
     "model_type": "dinov2", "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "patch_size": 14,

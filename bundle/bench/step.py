@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from bundle.bench.measure import Row, interleaved, one_thread
-from scripts.image import build_encoder
-from scripts.pretraining import MFlag, MFlagLoss
+from scripts.encoders.factory import build_encoder
+from scripts.pretraining.mflag import MFlag, MFlagLoss
 
 AUTHORS = {"where": "features", "normalize": "none", "weight": 1.0}
 

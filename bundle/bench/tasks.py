@@ -14,19 +14,13 @@ import torch
 from torch import nn
 
 from bundle.bench.measure import Row
-from scripts.engine import AutocastInferer
-from scripts.tasks import (
-    ClassificationLoss,
-    Classifier,
-    CxrDetector,
-    DetectionInferer,
-    DetectionLoss,
-    Detector,
-    SegmentationLoss,
-    Segmenter,
-    parameter_groups,
-    prepare_network,
-)
+from scripts.engine.autocast import AutocastInferer
+from scripts.tasks.classification.network import ClassificationLoss, Classifier
+from scripts.tasks.detection.detector import CxrDetector, DetectionInferer, DetectionLoss
+from scripts.tasks.detection.network import Detector
+from scripts.tasks.prepare import parameter_groups, prepare_network
+from scripts.tasks.segmentation.loss import SegmentationLoss
+from scripts.tasks.segmentation.network import Segmenter
 
 TASKS = ("classification", "segmentation", "detection")
 ENCODERS = ("resnet18", "resnet50")

@@ -16,7 +16,9 @@ from bundle.demo.plan import plan_studies
 from bundle.demo.reports import write_report
 from scripts.data.studies import read_reports
 from scripts.errors import CxrError
-from scripts.text import PACKAGED, FrozenLanguageModel, read_report
+from scripts.text.language_model import FrozenLanguageModel
+from scripts.text.packaged import PACKAGED
+from scripts.text.report import read_report
 from scripts.text.stock_encoder import quiet_transformers
 
 BAR = 15.0

@@ -12,8 +12,8 @@ import pandas as pd
 
 from bundle.demo.frame import Mask
 from bundle.demo.plan import BOXED
-from scripts.data import CxrReader
 from scripts.data.masks import read_mask
+from scripts.data.reader import CxrReader
 
 _COLOURS = {
     "opacity": (40, 200, 255),

@@ -30,10 +30,10 @@ from bundle.pack.numbers import Run, read_run
 from bundle.pack.readme import readme
 from bundle.pack.scripts_part import ScriptsPart
 from scripts.atomic import save_atomically
+from scripts.encoders.normalization import image_statistics
+from scripts.encoders.weights import load_weights, read_weights
 from scripts.errors import CxrError
-from scripts.image import load_weights, read_weights
-from scripts.image.normalization import image_statistics
-from scripts.pretraining import MFlag
+from scripts.pretraining.mflag import MFlag
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = {

@@ -10,10 +10,10 @@ from typing import Any
 from monai.bundle import ConfigParser
 from monai.bundle.utils import ID_SEP_KEY, MACRO_KEY
 
+from scripts.encoders.factory import encoder_config
+from scripts.encoders.normalization import Normalization
 from scripts.engine.overrides import check_values, is_overridable
 from scripts.errors import CxrError
-from scripts.image.build import encoder_config
-from scripts.image.normalization import Normalization
 
 CONFIGS = ("train", "evaluate", "inference", "multi_gpu_train")
 # Of the run and its machine, not of the network.
@@ -108,7 +108,12 @@ def carry_normalization(configs: dict[str, Config], found: Normalization) -> Non
     for config in configs.values():
         network = config.get("network_def", {})
         if network.get("_target_") == "@encoder":  # MONAI's own class
-            config["network_def"] = {**network, "_target_": "scripts.image.build_encoder", "encoder": "@encoder", **own}
+            config["network_def"] = {
+                **network,
+                "_target_": "scripts.encoders.build_encoder",
+                "encoder": "@encoder",
+                **own,
+            }
         elif "body" in config.get("encoder_options", {}):
             options = config["encoder_options"]
             config["encoder_options"] = {**options, "body_options": {**options.get("body_options", {}), **own}}

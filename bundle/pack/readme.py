@@ -132,7 +132,7 @@ output = network(image[None])
 ```
 
 `FOLDER` is the one that `{name}` lies in. MONAI's `load` leaves out what does not fit and says nothing;
-`scripts.image.load_weights(network, path)` is strict. Two bundles with a package `scripts` do not fit into one
+`scripts.encoders.load_weights(network, path)` is strict. Two bundles with a package `scripts` do not fit into one
 process."""
 
 

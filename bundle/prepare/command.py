@@ -26,7 +26,8 @@ from scripts.data.splits import patient_note
 from scripts.data.studies import RECORD, TEXT_COLUMNS, check_rows, report_texts, write_studies
 from scripts.errors import CxrError
 from scripts.output_folder import check_folder, check_path
-from scripts.text import FrozenLanguageModel, TextStore
+from scripts.text.language_model import FrozenLanguageModel
+from scripts.text.store import TextStore
 
 VERSION = 1
 TEXT = "text"

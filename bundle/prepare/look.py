@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from scripts.data.sniff import DICOM_SUFFIXES, PICTURE_SUFFIXES, is_dicom, is_image
 from scripts.errors import CxrError
+from scripts.radiograph.file_kind import DICOM_SUFFIXES, PICTURE_SUFFIXES, is_dicom, is_image
 
 LOOK_FOR = 200
 TRIED = 12  # names that are looked for elsewhere

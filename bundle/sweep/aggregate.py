@@ -13,8 +13,10 @@ from scipy.stats import rankdata
 
 from bundle.sweep.plan import RANDOM, Cell
 from bundle.sweep.record import Record
-from scripts.evaluation import HEADLINES, headline, split_table, trivial_answer, unscored
-from scripts.statistics import Draws, Floats, estimate, estimate_difference, mean_over_classes
+from scripts.statistics.draws import Draws, Floats
+from scripts.statistics.estimate import estimate, estimate_difference, mean_over_classes
+from scripts.tasks.headline import HEADLINES, headline, trivial_answer, unscored
+from scripts.tasks.report import split_table
 
 Ended = Mapping[Cell, Record]
 FEW = 20

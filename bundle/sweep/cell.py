@@ -15,13 +15,15 @@ from monai.bundle import ConfigWorkflow
 from bundle.sweep.plan import Cell
 from bundle.sweep.record import Record, note
 from bundle.sweep.runner import Runner, checkpoint_of
-from scripts.data import LoadMasksd
+from scripts.data.masks import LoadMasksd
 from scripts.engine.state import parts
 from scripts.engine.stop import was_stopped
 from scripts.errors import CxrError
-from scripts.evaluation import headline, split_table, unscored
-from scripts.metrics import published_images
-from scripts.statistics import Draws, mean_over_classes
+from scripts.statistics.draws import Draws
+from scripts.statistics.estimate import mean_over_classes
+from scripts.tasks.detection.average_precision import published_images
+from scripts.tasks.headline import headline, unscored
+from scripts.tasks.report import split_table
 
 CONFIGS = Path("configs")
 

@@ -29,7 +29,8 @@ from bundle.sweep.tracking import ParentRun
 from bundle.sweep.worker import Work
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
-from scripts.output import csv_text, print_scores, write_scores
+from scripts.tables.csv_text import csv_text
+from scripts.tables.scores import print_scores, write_scores
 
 
 def add_arguments(parser: ArgumentParser) -> None:

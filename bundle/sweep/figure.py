@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from scripts.evaluation import HEADLINES
-from scripts.output.style import MARKERS, QUIET, add_axes, color, new_figure, save, styled
+from scripts.figures.style import MARKERS, QUIET, add_axes, color, new_figure, save, styled
+from scripts.tasks.headline import HEADLINES
 
 TRIVIAL: Any = (0, (2, 1))  # dashes
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from scripts.errors import CxrError
-from scripts.evaluation import HEADLINES
 from scripts.names import is_folder_name
+from scripts.tasks.headline import HEADLINES
 
 TASKS = ("classification", "segmentation", "detection")
 MODES = ("frozen", "tuned")

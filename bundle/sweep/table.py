@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.output import Score, ScoreRow
+from scripts.tables.scores import Score, ScoreRow
 
 LEGEND = (
     "Mean over seeds [95 % interval over patients]; Δ is the paired difference on the same draws to random, or in a "

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from monai.transforms import Transform
 
-from scripts.data.geometry import Letterbox
 from scripts.data.masks import original_shape
 from scripts.errors import CxrError
+from scripts.radiograph.letterbox import Letterbox
 
 
 class BoxesToSquared(Transform):

@@ -16,8 +16,8 @@ from scripts.data.image_store import IMAGES
 from scripts.data.raw_files import raw_table
 from scripts.data.splits import FRACTIONS
 from scripts.data.studies import read_studies, report_texts
-from scripts.data.views import UNKNOWN, normalize_views, select_views
 from scripts.errors import CxrError
+from scripts.radiograph.views import UNKNOWN, normalize_views, select_views
 
 Text = bool | Literal["optional"]
 logger = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ def study_items(
         use_store: refer to the stored image, `OUT/images.npy::row`; False: to the original file.
         text: True adds `report`, the cleaned text, and leaves out images without any; "optional" keeps those, with an
             empty report; False adds none.
-        view: keep these views only, in any spelling that `scripts.data.views` knows; "frontal" = PA, AP (lying, too)
-            and a frontal that says no more.
+        view: keep these views only, in any spelling that `scripts.radiograph.views` knows; "frontal" = PA, AP (lying,
+            too) and a frontal that says no more.
         fraction: 1 or 10 keeps that nested subset of the training patients.
 
     Raises:

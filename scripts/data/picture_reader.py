@@ -14,9 +14,9 @@ from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
-from scripts.data.itk_geometry import TURNS, picture_affine
 from scripts.data.standardize import luminance
 from scripts.errors import CxrError, reading
+from scripts.radiograph.itk_geometry import TURNS, picture_affine
 
 
 class PictureReader(PILReader):

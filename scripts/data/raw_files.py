@@ -11,11 +11,11 @@ from typing import Any
 import pandas as pd
 
 from scripts.data.cells import file_name, read_ages
-from scripts.data.sniff import is_image
 from scripts.data.splits import SPLITS, assign_splits, check_leakage, label_fractions, split_words
 from scripts.data.studies import map_masks, path_columns
 from scripts.data.table_file import column_names, read_table
 from scripts.errors import CxrError
+from scripts.radiograph.file_kind import is_image
 
 logger = logging.getLogger(__name__)
 

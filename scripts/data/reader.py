@@ -13,17 +13,17 @@ from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from scripts.data.codecs import decode_pixels
-from scripts.data.dicom_file import read_dicom
-from scripts.data.display import CONTRADICTION, Display, contradicts_itself, display_of
-from scripts.data.geometry import Letterbox, resize, resize_valid
-from scripts.data.itk_geometry import ITK_TAGS, dicom_affine, numbers
-from scripts.data.silence import silence
-from scripts.data.sniff import is_dicom
 from scripts.data.store_reader import SEPARATOR
-from scripts.data.views import normalize_view
-from scripts.data.vocabulary import LATERALITIES, code, text, vendor
 from scripts.errors import CxrError, UnreadableError, reading
+from scripts.radiograph.codecs import decode_pixels
+from scripts.radiograph.dicom_file import read_dicom
+from scripts.radiograph.display import CONTRADICTION, Display, contradicts_itself, display_of
+from scripts.radiograph.file_kind import is_dicom
+from scripts.radiograph.itk_geometry import ITK_TAGS, dicom_affine, numbers
+from scripts.radiograph.letterbox import Letterbox, resize, resize_valid
+from scripts.radiograph.silence import silence
+from scripts.radiograph.views import normalize_view
+from scripts.radiograph.vocabulary import LATERALITIES, code, text, vendor
 
 TAGS = [
     *("SOPClassUID", "Modality", "Manufacturer", "ViewPosition", "ImageLaterality", "Laterality", "PixelSpacing"),
@@ -45,7 +45,7 @@ class CxrReader(PydicomReader):
 
     Modality LUT or rescale, VOI LUT or the first window, inversion for MONOCHROME1 or PresentationLUTShape INVERSE.
     Spacing (PixelSpacing, else ImagerPixelSpacing) goes into the affine; `meta["itk_affine"]` is where ITK puts the
-    original pixels, see `scripts.data.itk_geometry`. Padding becomes the darkest value, one notch
+    original pixels, see `scripts.radiograph.itk_geometry`. Padding becomes the darkest value, one notch
     below every image pixel, and that value goes into `meta["padding"]`, so that percentiles can leave it out.
 
     What is wrong with a file is said by `get_data`, not by `read`: LoadImaged takes an error in `read` for "not my

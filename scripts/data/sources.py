@@ -14,7 +14,7 @@ from scripts.data.items import Text, keep_rows, make_items, study_table
 from scripts.data.raw_files import raw_columns, raw_table
 from scripts.data.studies import RECORD, STUDIES, read_studies
 from scripts.errors import CxrError
-from scripts.text import FrozenLanguageModel
+from scripts.text.language_model import FrozenLanguageModel
 
 
 def load_items(

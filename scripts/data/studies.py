@@ -14,7 +14,7 @@ from scripts.atomic import atomic_path
 from scripts.data.boxes import read_boxes
 from scripts.data.splits import check_leakage
 from scripts.errors import CxrError
-from scripts.text import Report, read_report
+from scripts.text.report import Report, read_report
 
 STUDIES = "studies.parquet"
 RECORD = "prepare.json"

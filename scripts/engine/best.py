@@ -15,10 +15,10 @@ import torch
 from ignite.engine import Engine, Events
 
 from scripts.atomic import save_atomically, write_text_atomically
+from scripts.encoders.normalization import image_statistics
 from scripts.engine.state import add_folder, add_part, on_error, unwrap
 from scripts.engine.stop import was_stopped
 from scripts.errors import CxrError
-from scripts.image.normalization import image_statistics
 
 logger = logging.getLogger(__name__)
 ENCODER = "encoder."

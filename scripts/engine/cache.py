@@ -17,7 +17,8 @@ from monai.inferers import Inferer, SimpleInferer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from scripts.data import StudyDataset
+from scripts.data.sampling import StudyDataset
+from scripts.encoders.feature_scale import Standardize
 from scripts.engine.feature_files import (
     FeatureFiles,
     Storage,
@@ -29,7 +30,6 @@ from scripts.engine.feature_files import (
 from scripts.engine.state import unwrap
 from scripts.engine.stop import stop_asked, stop_before_training
 from scripts.errors import CxrError
-from scripts.image.feature_scale import Standardize
 from scripts.precision import Precision, autocast_enabled
 
 logger = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ class CacheFeatures:
     stay on disk, mapped into memory. Several ranks share the work.
 
     Args:
-        network: has an `encoder` (`scripts.image.FeatureEncoder` or `PooledEncoder`), whose `frozen_features` are kept.
+        network: has an `encoder` (`scripts.encoders.FeatureEncoder` or `PooledEncoder`), whose `frozen_features` are
+            kept.
         datasets: get `features`.
         transform: the preprocessing without augmentation.
         enabled: usually the switch `frozen`.

@@ -10,7 +10,7 @@ from ignite.engine import Engine, Events
 
 from scripts.engine.stop import stop_asked, stop_before_training
 from scripts.errors import CxrError
-from scripts.text import TextStore
+from scripts.text.store import TextStore
 
 
 class EmbedReports:

@@ -11,7 +11,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 
-from scripts.data import StudyDataset
+from scripts.data.sampling import StudyDataset
 from scripts.metrics.collect import collect_values
 
 logger = logging.getLogger(__name__)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,9 +18,9 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scripts.atomic import save_atomically
 from scripts.data.sampling import EpochSampler
+from scripts.encoders.normalization import adopt_normalization
 from scripts.engine.stop import StopSignals, end
 from scripts.errors import CxrError
-from scripts.image.normalization import adopt_normalization
 from scripts.output_folder import check_folder
 from scripts.tensor_files import read_tensors
 
@@ -263,6 +264,17 @@ class ResumeAndSave:
 def unwrap(network: torch.nn.Module) -> torch.nn.Module:
     """The module inside DistributedDataParallel, so that saved keys carry no `module.`."""
     return network.module if isinstance(network, DistributedDataParallel) else network
+
+
+@contextmanager
+def evaluating(network: torch.nn.Module) -> Iterator[torch.nn.Module]:
+    """The network in eval mode; each of its modules goes back to its own mode."""
+    modes = {module: module.training for module in network.modules()}
+    try:
+        yield network.eval()
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def random_state() -> dict[str, Any]:

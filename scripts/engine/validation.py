@@ -11,7 +11,7 @@ import numpy as np
 from ignite.engine import Engine, Events
 
 from scripts.errors import CxrError, SettingError
-from scripts.metrics.classification import lacking
+from scripts.metrics.binary import lacking
 
 logger = logging.getLogger(__name__)
 # Scores of which nothing is left without a finding that can be scored; a loss or an accuracy is.
@@ -26,7 +26,7 @@ class CheckValidation:
     patience would have nothing to wait for.
 
     Args:
-        dataset: the validation images (`StudyDataset`), whose items are those of `scripts.data.task_items`.
+        dataset: the validation images (`StudyDataset`), whose items are those of `scripts.tasks.items`.
         names: findings, masks or boxes.
         metric: the score that chooses the weights.
         load: transforms that read the masks of an item, where there are any; they are read until each name has one.

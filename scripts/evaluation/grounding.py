@@ -20,13 +20,16 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from scripts.atomic import write_text_atomically, writing
-from scripts.data import Letterbox, task_items
 from scripts.errors import CxrError
-from scripts.evaluation.examples import to_grey
 from scripts.evaluation.shared_space import SharedSpace
-from scripts.metrics import MACRO, GroundingScore, grounding_scores, point
-from scripts.output import HeatPanel, Score, ScoreRow, plot_heat_maps, print_scores, write_scores
+from scripts.figures.overlays import HeatPanel, plot_heat_maps
+from scripts.metrics.binary import MACRO
+from scripts.metrics.pointing import GroundingScore, grounding_scores, point
 from scripts.output_folder import check_folder
+from scripts.radiograph.letterbox import Letterbox
+from scripts.tables.scores import Score, ScoreRow, print_scores, write_scores
+from scripts.tasks.examples import to_grey
+from scripts.tasks.items import task_items
 
 logger = logging.getLogger(__name__)
 CENTRE = "centre of the image"
@@ -59,7 +62,7 @@ def grounding_items(
     source: str | Path, names: Sequence[str], protocol: str = "split", view: str | Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """Items with at least one box: of the test patients with `split` (the data set of the pre-training), of all with
-    `5-fold` (another one). See `scripts.data.task_items`.
+    `5-fold` (another one). See `scripts.tasks.items`.
 
     Raises:
         CxrError: the source has no boxes of these names, or none among these patients.

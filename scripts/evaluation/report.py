@@ -19,39 +19,30 @@ from numpy.typing import NDArray
 
 from scripts.atomic import write_text_atomically
 from scripts.data.splits import patient_note
+from scripts.encoders.panel import PIXELS, RANDOM
 from scripts.errors import CxrError
+from scripts.evaluation.linear_probe import ProbeResult, compare_probes, probe_cv, probe_split
 from scripts.evaluation.shared_space import SharedSpace
 from scripts.evaluation.zero_shot import zero_shot_scores, zero_shot_summary
-from scripts.image.panel import PIXELS, RANDOM
-from scripts.metrics import (
-    Index,
-    ProbeResult,
-    collect_values,
-    compare_probes,
-    flatten_retrieval,
-    label_retrieval,
-    latent_geometry,
-    probe_cv,
-    probe_split,
-    spectrum,
-)
-from scripts.output import (
+from scripts.figures.score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
+from scripts.figures.training import plot_spectrum
+from scripts.metrics.collect import collect_values
+from scripts.metrics.label_retrieval import label_retrieval
+from scripts.metrics.latent_geometry import latent_geometry, spectrum
+from scripts.metrics.nearest import Index
+from scripts.metrics.retrieval import flatten_retrieval
+from scripts.output_folder import check_folder
+from scripts.tables.scores import (
     Score,
     ScoreRow,
     geometry_rows,
     image_retrieval_rows,
-    plot_image_retrieval,
-    plot_probe,
-    plot_reason,
-    plot_retrieval,
-    plot_spectrum,
     print_scores,
     probe_rows,
     retrieval_rows,
     shared_space_rows,
     write_scores,
 )
-from scripts.output_folder import check_folder
 
 logger = logging.getLogger(__name__)
 Protocol = Literal["split", "5-fold"]

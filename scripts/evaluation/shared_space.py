@@ -12,12 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from scripts.encoders.card import read_card
+from scripts.encoders.weights import load_weights
 from scripts.errors import CxrError
 from scripts.evaluation.prompts import Prompts, sentences
-from scripts.image.card import read_card
-from scripts.image.weights import load_weights
-from scripts.metrics import Index, label_retrieval, retrieval
-from scripts.text import TextStore
+from scripts.metrics.label_retrieval import label_retrieval
+from scripts.metrics.nearest import Index
+from scripts.metrics.retrieval import retrieval
+from scripts.text.store import TextStore
 
 BY_FINDING = "finding_"  # before the name of a score whose hits have the same finding, beside those of the same pair
 

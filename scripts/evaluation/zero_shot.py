@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from scripts.data.label_policy import resolve_labels
-from scripts.metrics import ProbeResult, probe_rows
-from scripts.statistics import Draws, Groups
+from scripts.evaluation.linear_probe import ProbeResult, probe_rows
+from scripts.statistics.draws import Draws, Groups
 
 
 def zero_shot_scores(

@@ -14,7 +14,8 @@ from torch.nn.functional import normalize
 
 from scripts.errors import CxrError
 from scripts.metrics.ties import Around, chance_of_any, expected_hits, first_rank, log_choose
-from scripts.statistics import Draws, Estimate, Floats, Groups, estimate
+from scripts.statistics.draws import Draws, Floats, Groups
+from scripts.statistics.estimate import Estimate, estimate
 
 CHUNK = 1024  # queries ranked at once, so that memory grows with n and not with n squared
 

@@ -1,5 +1,7 @@
 """Pre-training methods: one file a method, holding its module and its loss."""
 
+from __future__ import annotations
+
 from scripts.pretraining.adaptor import Adaptor
 from scripts.pretraining.decay import decay_groups
 from scripts.pretraining.dual_encoder import DualEncoder

@@ -10,9 +10,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from scripts.encoders.adapted import AdaptedEncoder
+from scripts.encoders.factory import feature_encoder
 from scripts.errors import CxrError
-from scripts.image import feature_encoder
-from scripts.image.adapted import AdaptedEncoder
 from scripts.precision import Precision
 from scripts.pretraining.dual_encoder import DualEncoder
 from scripts.pretraining.infonce import LOG_SCALE, MAX_LOG_SCALE
@@ -27,7 +27,7 @@ class Adaptor(DualEncoder):
     `logits_per_text`); the abstract only says that the objective is contrastive.
 
     Args:
-        encoder: a `PooledEncoder` of the encoder "adaptor" (`scripts.image.adapted`), which holds the image side and
+        encoder: a `PooledEncoder` of the encoder "adaptor" (`scripts.encoders.adapted`), which holds the image side and
             the shared layers. Images come in as pixels, or as what its `frozen_features` made of them.
         text_dim, precision: see `DualEncoder`.
     """

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from scripts.channels_last import channels_last
-from scripts.image import feature_encoder
+from scripts.encoders.factory import feature_encoder
 from scripts.precision import Precision, autocast_enabled, check_precision
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from scripts.channels_last import channels_last
 from scripts.precision import Precision, autocast_enabled, check_precision
 from scripts.pretraining.dual_encoder import feature_dim
-from scripts.tasks import ClassificationLoss
+from scripts.tasks.classification.network import ClassificationLoss
 
 
 class Supervised(nn.Module):

@@ -1,5 +1,7 @@
 """What a score's number is worth: draws of patients, and the one rule from draws to a value with its interval."""
 
+from __future__ import annotations
+
 from scripts.statistics.draws import Draws, Floats, Groups, ratio
 from scripts.statistics.estimate import (
     Difference,

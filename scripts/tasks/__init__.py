@@ -1,26 +1,29 @@
 """Downstream tasks: their networks, losses, inferers and post-processing."""
 
-from scripts.tasks.classification import ClassificationLoss, Classifier
-from scripts.tasks.detection import Detector
-from scripts.tasks.detector import CxrDetector, DetectionInferer, DetectionLoss
-from scripts.tasks.network import parameter_groups, prepare_network
-from scripts.tasks.postprocess import Probabilitiesd, probabilities
+from __future__ import annotations
+
+from scripts.tasks.examples import Example
+from scripts.tasks.headline import HEADLINES, headline, trivial_answer, unscored
+from scripts.tasks.items import target_names, task_items
+from scripts.tasks.prepare import parameter_groups, prepare_network
+from scripts.tasks.probabilities import Probabilitiesd, probabilities
 from scripts.tasks.protocol import by_protocol
-from scripts.tasks.segmentation import Segmenter
-from scripts.tasks.segmentation_loss import SegmentationLoss
+from scripts.tasks.report import TaskReport, TaskScores, split_table
 
 __all__ = [
-    "ClassificationLoss",
-    "Classifier",
-    "CxrDetector",
-    "DetectionInferer",
-    "DetectionLoss",
-    "Detector",
+    "Example",
+    "HEADLINES",
     "Probabilitiesd",
-    "SegmentationLoss",
-    "Segmenter",
+    "TaskReport",
+    "TaskScores",
     "by_protocol",
+    "headline",
     "parameter_groups",
     "prepare_network",
     "probabilities",
+    "split_table",
+    "target_names",
+    "task_items",
+    "trivial_answer",
+    "unscored",
 ]

@@ -10,15 +10,15 @@ from scripts.text.report import Report, read_report, report_sections, report_tex
 from scripts.text.store import TextStore, language_model_identity
 
 __all__ = [
-    "clean_text",
-    "report_sections",
-    "read_report",
-    "report_text",
-    "Report",
-    "text_key",
     "FrozenLanguageModel",
-    "TextStore",
-    "language_model_identity",
     "PACKAGED",
     "PackagedModel",
+    "Report",
+    "TextStore",
+    "clean_text",
+    "language_model_identity",
+    "read_report",
+    "report_sections",
+    "report_text",
+    "text_key",
 ]

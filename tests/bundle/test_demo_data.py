@@ -16,7 +16,7 @@ import pytest
 
 from bundle.demo import add_arguments, main, make_demo
 from bundle.demo.plan import BOXED, FINDINGS
-from scripts.data import CxrReader
+from scripts.data.reader import CxrReader
 from scripts.errors import CxrError
 
 SMALL = (128, 200)

@@ -20,8 +20,8 @@ from bundle.__main__ import main
 from bundle.pack import PACKS, pack
 from bundle.pack.configs import expand, read_configs
 from bundle.pack.scripts_part import ScriptsPart
+from scripts.encoders.factory import build_encoder
 from scripts.errors import CxrError
-from scripts.image import build_encoder
 from tests.processes import Command
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -264,7 +264,7 @@ def test_what_does_not_fit_is_refused_before_anything_is_written(
 def test_a_transformers_folder_becomes_its_configuration(tmp_path: Path) -> None:
     from transformers import ViTConfig, ViTModel
 
-    from scripts.tasks import Segmenter
+    from scripts.tasks.segmentation.network import Segmenter
 
     small = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     config = ViTConfig(**small, image_size=32, patch_size=8)
@@ -288,9 +288,9 @@ def test_a_transformers_folder_becomes_its_configuration(tmp_path: Path) -> None
 def test_an_adapted_encoder_goes_along_without_the_folder_that_it_stands_on(task: str, tmp_path: Path) -> None:
     from transformers import ViTConfig, ViTModel
 
-    from scripts.image import PooledEncoder
-    from scripts.pretraining import Adaptor
-    from scripts.tasks import Segmenter
+    from scripts.encoders.pooled import PooledEncoder
+    from scripts.pretraining.adaptor import Adaptor
+    from scripts.tasks.segmentation.network import Segmenter
 
     small = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     ViTModel(ViTConfig(**small, image_size=32, patch_size=8)).save_pretrained(tmp_path / "vit")
@@ -317,8 +317,8 @@ def test_an_adapted_encoder_goes_along_without_the_folder_that_it_stands_on(task
 @pytest.mark.parametrize("task", ["pretraining", "segmentation"])
 def test_what_the_encoder_normalises_images_by_goes_along(task: str, tmp_path: Path) -> None:
     """MONAI's `load` copies the tensors that network_def has, and leaves out the others without a word."""
-    from scripts.image import load_encoder
-    from scripts.tasks import Segmenter
+    from scripts.encoders.factory import load_encoder
+    from scripts.tasks.segmentation.network import Segmenter
 
     options = {"widen_factor": 0.25}
     network = load_encoder(build_encoder("resnet10", **options), None, 0.5, 0.25)

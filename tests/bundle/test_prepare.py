@@ -22,8 +22,13 @@ from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 from bundle.__main__ import main as bundle
 from bundle.demo.dicom import write_dx
 from bundle.prepare import add_arguments, main
-from scripts.data import CxrReader, PictureReader, StandardizeRadiographd, StoreReader, read_studies, study_items
 from scripts.data.image_store import ImageStore
+from scripts.data.items import study_items
+from scripts.data.picture_reader import PictureReader
+from scripts.data.reader import CxrReader
+from scripts.data.standardize import StandardizeRadiographd
+from scripts.data.store_reader import StoreReader
+from scripts.data.studies import read_studies
 from scripts.errors import CxrError
 from tests.processes import Command
 

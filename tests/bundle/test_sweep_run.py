@@ -10,7 +10,7 @@ import torch
 from mlflow import MlflowClient
 
 from bundle.__main__ import main
-from scripts.image import feature_encoder
+from scripts.encoders.factory import feature_encoder
 
 SMALL = ("resnet10", {"widen_factor": 0.25})
 
@@ -90,7 +90,7 @@ def test_positives_are_those_of_the_items_that_are_trained_on(task, names, expec
     from monai.bundle import ConfigWorkflow
 
     from bundle.sweep.cell import training_facts
-    from scripts.data import read_studies
+    from scripts.data.studies import read_studies
 
     monkeypatch.chdir(project)
     overrides = {"dataset_dir": str(prepared), "names": names, "fraction": 10, "image_size": 64}

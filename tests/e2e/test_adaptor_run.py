@@ -14,7 +14,7 @@ import torch
 from monai.bundle import ConfigParser
 from transformers import Dinov2Config, Dinov2Model
 
-from scripts.image import read_weights
+from scripts.encoders.weights import read_weights
 
 RunConfig = Callable[..., Any]
 THIN = {"width": 24, "layers": 1, "heads": 3, "hidden": 48}

@@ -21,7 +21,8 @@ from monai.fl.utils.constants import ExtraItems, FlStatistics, ModelType, Weight
 from monai.fl.utils.exchange_object import ExchangeObject
 from monai.transforms import Compose
 
-from scripts.data import CxrReader, read_studies
+from scripts.data.reader import CxrReader
+from scripts.data.studies import read_studies
 
 RunConfig = Callable[..., Any]
 

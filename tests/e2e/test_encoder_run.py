@@ -12,7 +12,9 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTModel
 
-from scripts.image import PooledEncoder, load_body, load_weights
+from scripts.encoders.factory import load_body
+from scripts.encoders.pooled import PooledEncoder
+from scripts.encoders.weights import load_weights
 
 RunConfig = Callable[..., Any]
 ENCODERS = {

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from scripts.data import read_studies
+from scripts.data.studies import read_studies
 
 RunConfig = Callable[..., Any]
 FILES = ["train.json", "evaluate.json"]

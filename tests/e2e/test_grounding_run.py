@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
-from scripts.data import read_studies
+from scripts.data.studies import read_studies
 from scripts.errors import CxrError
 
 RunConfig = Callable[..., Any]

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 import torch
 
-from scripts.data import read_studies
-from scripts.output import read_embeddings
+from scripts.data.studies import read_studies
+from scripts.predictions.embeddings import read_embeddings
 
 RunConfig = Callable[..., Any]
 

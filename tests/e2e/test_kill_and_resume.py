@@ -76,7 +76,7 @@ def test_an_epoch_that_was_logged_but_not_saved_is_not_logged_twice(
     tmp_path: Path, tiny_overrides: dict[str, Any], run_config: Callable[..., Any], runs_named: Callable[..., Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    from scripts.engine import ResumeAndSave
+    from scripts.engine.state import ResumeAndSave
 
     real, saves = ResumeAndSave.save, []
 

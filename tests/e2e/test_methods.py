@@ -15,8 +15,11 @@ import torch
 from monai.networks.nets import resnet10, resnet50
 from torch import nn
 
-from scripts.image.build import RESNET
-from scripts.pretraining import ConVirt, MFlag, SigLip, Supervised
+from scripts.encoders.factory import RESNET
+from scripts.pretraining.infonce import ConVirt
+from scripts.pretraining.mflag import MFlag
+from scripts.pretraining.siglip import SigLip
+from scripts.pretraining.supervised import Supervised
 
 RunConfig = Callable[..., Any]
 TERMS = {

@@ -13,9 +13,9 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
-from scripts.engine import KeepBest
+from scripts.engine.best import KeepBest
 from scripts.errors import CxrError
-from scripts.text import FrozenLanguageModel
+from scripts.text.language_model import FrozenLanguageModel
 
 RunConfig = Callable[..., Any]
 TERMS = {"loss", "alignment", "orthogonality"}

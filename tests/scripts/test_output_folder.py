@@ -14,9 +14,10 @@ from ignite.engine import Engine
 
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError, explain_os_error
-from scripts.evaluation import EvaluationReport
-from scripts.output import EmbeddingWriter, ScoreWriter
+from scripts.evaluation.report import EvaluationReport
 from scripts.output_folder import check_folder, check_path
+from scripts.predictions.embeddings import EmbeddingWriter
+from scripts.tasks.classification.predictions import ScoreWriter
 
 
 def test_a_folder_that_can_be_written_is_made_and_left_empty(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import save_file
 from transformers import ViTConfig, ViTModel
 
+from scripts.encoders.factory import build_encoder, load_body
 from scripts.errors import CxrError
-from scripts.image import build_encoder, load_body
 from scripts.tensor_files import read_tensors
 from scripts.text.stock_encoder import load_encoder
 

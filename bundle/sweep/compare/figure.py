@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, NullFormatter
 
-from scripts.output import ScoreRow
-from scripts.output.style import QUIET, add_axes, color, new_figure, save, styled
+from scripts.figures.style import QUIET, add_axes, color, new_figure, save, styled
+from scripts.tables.scores import ScoreRow
 
 CHANCE = (0, (2, 1))  # dashes
 COSTS = ("trained parameters", "seconds a step")

@@ -12,8 +12,9 @@ from bundle.sweep.compare.figure import plot_comparison
 from bundle.sweep.compare.pretrain import Pretrained
 from bundle.sweep.compare.rows import MODELS, columns, comparison_frame, comparison_rows
 from scripts.atomic import write_text_atomically
-from scripts.output import csv_text, print_scores, write_scores
-from scripts.output.geometry_comparison import plot_geometry_comparison
+from scripts.figures.geometry_comparison import plot_geometry_comparison
+from scripts.tables.csv_text import csv_text
+from scripts.tables.scores import print_scores, write_scores
 
 LEGEND = (
     "Tasks: mean over seeds [95 % interval over patients]; Δ is the paired difference to what pre-training started "

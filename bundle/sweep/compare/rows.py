@@ -21,7 +21,7 @@ from bundle.sweep.plan import RANDOM
 from bundle.sweep.record import Record
 from bundle.sweep.table import sweep_rows
 from scripts.metrics.collapse import first_collapse
-from scripts.output import Score, ScoreRow
+from scripts.tables.scores import Score, ScoreRow
 
 MODELS = Path(__file__).with_name("models.csv")
 WAYS = {"image_to_report": "image→report", "report_to_image": "report→image"}

@@ -11,8 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from scripts.data import BoxesToSquared, LoadMasksd
 from scripts.data.augment import RandRadiographd, warp_boxes
+from scripts.data.box_transforms import BoxesToSquared
+from scripts.data.masks import LoadMasksd
 
 Item = dict[Hashable, Any]
 STILL = {"rotate": 0.0, "zoom": (1.0, 1.0), "shift": 0.0, "gamma": (1.0, 1.0), "contrast": 0.0}

@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 import torch
 
-from scripts.data import BoxesToSquared, Letterbox
+from scripts.data.box_transforms import BoxesToSquared
 from scripts.errors import CxrError
+from scripts.radiograph.letterbox import Letterbox
 
 Item = dict[Hashable, Any]
 

@@ -18,9 +18,9 @@ from pydicom.dataset import Dataset
 from bundle.demo.dicom import write_dx
 from bundle.prepare.worker import why_unreadable
 from scripts.data.reader import CxrReader
-from scripts.data.silence import silence
-from scripts.data.vocabulary import LATERALITIES, VENDORS, vendor
 from scripts.errors import CxrError, UnreadableError, reading
+from scripts.radiograph.silence import silence
+from scripts.radiograph.vocabulary import LATERALITIES, VENDORS, vendor
 
 IDENTITY = {
     "PatientName": "Quixwood^Zelda",

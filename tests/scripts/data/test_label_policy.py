@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.data import resolve_labels
-from scripts.data.label_policy import Policies
+from scripts.data.label_policy import Policies, resolve_labels
 from scripts.errors import CxrError
 
 

@@ -12,10 +12,10 @@ import pytest
 import torch
 from PIL import Image
 
-from scripts.data import Letterbox, LoadMasksd
-from scripts.data.masks import decode_rle, read_mask
+from scripts.data.masks import LoadMasksd, decode_rle, read_mask
 from scripts.errors import CxrError
-from scripts.output.predictions_files import encode_rle
+from scripts.radiograph.letterbox import Letterbox
+from scripts.tasks.segmentation.mask_files import encode_rle
 
 Item = dict[Hashable, Any]
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from bundle.prepare.worker import Ingest
 from scripts.data.boxes import read_boxes
-from scripts.data.geometry import Letterbox
 from scripts.data.image_store import ImageStoreWriter, StoreSettings
 from scripts.data.masks import read_mask
 from scripts.data.picture_reader import PictureReader
 from scripts.data.standardize import StandardizeRadiographd, luminance, standardize
+from scripts.radiograph.letterbox import Letterbox
 
 GREY = np.array([[0, 80, 160, 255], [255, 160, 80, 0], [10, 20, 30, 40]], np.uint8)
 load = Compose([LoadImage(reader=PictureReader()), EnsureChannelFirst()])

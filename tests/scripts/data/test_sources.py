@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.data import is_prepared, language_model_of, load_items, text_folder
+from scripts.data.sources import is_prepared, language_model_of, load_items, text_folder
 from scripts.errors import CxrError
 
 

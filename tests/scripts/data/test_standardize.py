@@ -14,12 +14,12 @@ from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged
 from PIL import Image
 
 from bundle.demo.dicom import write_dx
-from scripts.data.geometry import Letterbox
 from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
 from scripts.data.standardize import Quantize, StandardizeRadiographd, luminance, standardize
 from scripts.data.store_reader import StoreReader
 from scripts.errors import CxrError
+from scripts.radiograph.letterbox import Letterbox
 
 
 def scene(shape: tuple[int, int] = (300, 220), top: int = 4095, seed: int = 0) -> np.ndarray:

@@ -16,8 +16,9 @@ from monai.handlers import LrScheduleHandler
 from monai.transforms import Compose, RandGaussianNoised
 from torch import nn
 
-from scripts.data import EpochSampler, StudyDataset
-from scripts.engine import History, ResumeAndSave
+from scripts.data.sampling import EpochSampler, StudyDataset
+from scripts.engine.history import History
+from scripts.engine.state import ResumeAndSave
 
 ROWS, BATCH, EPOCHS = 10, 3, 3
 BATCHES = ROWS // BATCH

@@ -9,8 +9,7 @@ import torch
 from monai.inferers import SlidingWindowInferer
 from torch import nn
 
-from scripts.engine import AutocastInferer
-from scripts.engine.autocast import full_precision
+from scripts.engine.autocast import AutocastInferer, full_precision
 
 
 class Spy(nn.Module):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from scripts.engine import PrepareImageReport
-from scripts.engine.batch import pair_identities
+from scripts.engine.batch import PrepareImageReport, pair_identities
 
 
 def test_equal_reports_and_studies_and_nothing_else_share_an_identity() -> None:

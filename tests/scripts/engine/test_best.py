@@ -13,7 +13,7 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from scripts.engine import KeepBest
+from scripts.engine.best import KeepBest
 from scripts.errors import CxrError
 
 NAN = math.nan

@@ -16,12 +16,13 @@ from ignite.engine import Engine
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, ScaleIntensityRanged
 from torch import nn
 
-from scripts.data import PictureReader, StudyDataset
-from scripts.engine import CacheFeatures
+from scripts.data.picture_reader import PictureReader
+from scripts.data.sampling import StudyDataset
+from scripts.encoders.feature_scale import Standardize
+from scripts.engine.cache import CacheFeatures
 from scripts.engine.feature_files import FeatureFiles, StoredFeatures, image_ids
 from scripts.engine.stop import StopSignals
 from scripts.errors import CxrError
-from scripts.image.feature_scale import Standardize
 
 ENGINE = Engine(lambda engine, batch: None)
 

@@ -11,11 +11,11 @@ import torch
 from ignite.engine import Engine
 from torch import nn
 
-from scripts.data import StudyDataset
-from scripts.engine import CheckFeatures
+from scripts.data.sampling import StudyDataset
+from scripts.encoders.factory import feature_encoder, load_body
+from scripts.encoders.normalization import Normalization
+from scripts.engine.check_features import CheckFeatures
 from scripts.errors import CxrError
-from scripts.image import feature_encoder, load_body
-from scripts.image.normalization import Normalization
 
 GREY = torch.rand(12, 1, 64, 64, generator=torch.Generator().manual_seed(0))
 FORM: dict[str, Any] = {"init_features": 8, "growth_rate": 4, "block_config": (2, 2, 2, 2), "in_channels": 1}

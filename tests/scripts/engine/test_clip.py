@@ -12,7 +12,7 @@ import torch
 from ignite.engine import Events
 from monai.engines import IterationEvents
 
-from scripts.engine import ClipGradients
+from scripts.engine.clip import ClipGradients
 from scripts.errors import CxrError
 
 Make = Callable[..., SimpleNamespace]

@@ -15,9 +15,8 @@ import pytest
 import torch
 from ignite.engine import Events
 
-from scripts.engine import MeasureCost
 from scripts.engine import cost as module
-from scripts.engine.cost import MIB
+from scripts.engine.cost import MIB, MeasureCost
 
 Make = Callable[..., SimpleNamespace]
 STEP, BATCH, ONCE, HELD, BUSY = 0.03, 0.02, 0.25, 200, 0.4

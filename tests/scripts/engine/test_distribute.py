@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.engine import distribute, start_workflow
+from scripts.engine.distribute import distribute
+from scripts.engine.workflow import start_workflow
 
 
 class Wrapped(nn.Module):

@@ -11,7 +11,8 @@ from types import SimpleNamespace
 import pytest
 from ignite.engine import Engine, Events
 
-from scripts.engine import EmbedReports, Progress
+from scripts.engine.embed import EmbedReports
+from scripts.engine.progress import Progress
 from scripts.engine.stop import was_stopped
 from scripts.errors import CxrError
 

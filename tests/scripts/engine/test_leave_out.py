@@ -14,11 +14,13 @@ from monai.engines import SupervisedEvaluator
 from monai.transforms import Compose, Lambdad
 from torch import nn
 
-from scripts.data import StudyDataset
-from scripts.engine import LeaveOut
-from scripts.engine.boxes_batch import PrepareBoxes
-from scripts.engine.leave_out import left_out_note, take
-from scripts.metrics import ClassificationScores, DetectionScores, SegmentationScores, ValidationLoss
+from scripts.data.sampling import StudyDataset
+from scripts.engine.leave_out import LeaveOut, left_out_note, take
+from scripts.metrics.validation_loss import ValidationLoss
+from scripts.tasks.classification.metric import ClassificationScores
+from scripts.tasks.detection.batch import PrepareBoxes
+from scripts.tasks.detection.metric import DetectionScores
+from scripts.tasks.segmentation.metric import SegmentationScores
 
 BROKEN = (1, 2, 3, 6)  # with batches of two: half a batch, a whole one, half a batch
 LABELS = torch.tensor([1.0, 0, 1, 0, 0, 1, 1, 0])

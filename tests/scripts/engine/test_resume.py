@@ -16,7 +16,7 @@ import torch
 from ignite.engine import Events
 from monai.optimizers import WarmupCosineSchedule
 
-from scripts.engine import KeepBest
+from scripts.engine.best import KeepBest
 from scripts.engine.state import parts, random_state, set_random_state
 from scripts.errors import CxrError
 

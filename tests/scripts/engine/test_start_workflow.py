@@ -11,8 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from scripts.engine import start_workflow
-from scripts.engine.workflow import explain, show_error
+from scripts.engine.workflow import explain, show_error, start_workflow
 from scripts.errors import CxrError
 
 

@@ -12,17 +12,18 @@ from monai.bundle import ConfigParser
 
 from scripts.data.label_policy import Policy
 from scripts.data.splits import FRACTIONS
+from scripts.encoders.adapted import Tokens
 from scripts.engine.overrides import check_command_line, check_values
 from scripts.engine.switches import SWITCHES, is_computed, kind_of, misfit
 from scripts.errors import CxrError
 from scripts.evaluation.report import Protocol
-from scripts.image.adapted import Tokens
-from scripts.metrics import Index, Mode
-from scripts.output.predictions_masks import Format
+from scripts.metrics.binary import Mode
+from scripts.metrics.nearest import Index
 from scripts.precision import Precision
 from scripts.pretraining.orthogonality import Normalize
 from scripts.tasks.protocol import PROTOCOLS
-from scripts.tasks.segmentation_loss import LossKind
+from scripts.tasks.segmentation.loss import LossKind
+from scripts.tasks.segmentation.predictions import Format
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 # Parts that a run is put together from, and MONAI's own ids: nobody gives them a plain value.

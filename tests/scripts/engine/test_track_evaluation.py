@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 
-from scripts.engine import TrackEvaluation
+from scripts.engine.track_evaluation import TrackEvaluation
 from scripts.names import tracking_key
 
 

@@ -14,8 +14,9 @@ import pytest
 from ignite.engine import Events
 from mlflow import MlflowClient
 
-from scripts.engine import KeepBest, Tracking
+from scripts.engine.best import KeepBest
 from scripts.engine.stop import stop_before_training
+from scripts.engine.tracking import Tracking
 from scripts.errors import CxrError
 
 Make = Callable[..., SimpleNamespace]

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from ignite.engine import Engine
 
-from scripts.data import LoadMasksd
-from scripts.engine import CheckValidation
+from scripts.data.masks import LoadMasksd
+from scripts.engine.validation import CheckValidation
 from scripts.errors import CxrError
 
 NAN = float("nan")

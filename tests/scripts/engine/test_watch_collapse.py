@@ -14,8 +14,10 @@ from ignite.engine import Engine, Events
 from mlflow import MlflowClient
 from torch import nn
 
-from scripts.engine import History, Tracking, WatchCollapse
-from scripts.metrics import LatentGeometry
+from scripts.engine.collapse import WatchCollapse
+from scripts.engine.history import History
+from scripts.engine.tracking import Tracking
+from scripts.metrics.epoch_metrics import LatentGeometry
 
 HEALTHY = torch.randn(40, 64, generator=torch.Generator().manual_seed(0))
 LINE = HEALTHY[:, :1] * torch.linspace(-1, 1, 64)

@@ -13,10 +13,9 @@ import torch
 from ignite.engine import Engine
 
 from scripts.errors import CxrError
-from scripts.evaluation import EvaluationReport
-from scripts.evaluation.report import merge_random
-from scripts.metrics import retrieval
-from scripts.output import Score, ScoreRow
+from scripts.evaluation.report import EvaluationReport, merge_random
+from scripts.metrics.retrieval import retrieval
+from scripts.tables.scores import Score, ScoreRow
 
 PATIENTS, IMAGES = 40, 80
 
@@ -98,7 +97,7 @@ def test_the_table_has_the_trivial_the_random_and_the_pixels_beside_it(
 
 
 def test_the_geometry_is_that_of_the_features(tmp_path: Path) -> None:
-    from scripts.metrics import latent_geometry
+    from scripts.metrics.latent_geometry import latent_geometry
 
     result, _ = evaluate(tmp_path)
     for name, value in data()[0].items():

@@ -14,8 +14,7 @@ from ignite.engine import Engine
 from torch import nn
 
 from scripts.errors import CxrError
-from scripts.evaluation import CellMaps, GroundingReport, grounding_items
-from scripts.evaluation.grounding import heat_maps
+from scripts.evaluation.grounding import CellMaps, GroundingReport, grounding_items, heat_maps
 
 SIZE = 16
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from scripts.errors import CxrError
-from scripts.evaluation import Prompts
-from scripts.evaluation.prompts import sentences
+from scripts.evaluation.prompts import Prompts, sentences
 
 NIH = [
     *("Atelectasis", "Cardiomegaly", "Consolidation", "Edema", "Effusion", "Emphysema", "Fibrosis", "Hernia"),

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from scripts.errors import CxrError
-from scripts.evaluation import SharedSpace
+from scripts.evaluation.shared_space import SharedSpace
 
 WORDS = {"There is a mass.": 0, "Mass is seen.": 1, "No mass.": 2, "No mass is seen.": 3}
 

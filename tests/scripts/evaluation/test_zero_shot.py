@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from scripts.evaluation import zero_shot_scores
-from scripts.evaluation.zero_shot import zero_shot_summary
+from scripts.evaluation.zero_shot import zero_shot_scores, zero_shot_summary
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 2, (80, 2)).astype(float)

@@ -9,8 +9,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from scripts.image import build_encoder, feature_encoder
-from scripts.metrics import first_collapse, latent_geometry, rank_share, why_collapsed
+from scripts.encoders.factory import build_encoder, feature_encoder
+from scripts.metrics.collapse import first_collapse, why_collapsed
+from scripts.metrics.latent_geometry import latent_geometry, rank_share
 
 # Effective rank and uniformity of validation images in runs of 60 epochs on 45 real images and of 15 on 59 demo images.
 AUTHORS_REAL = [(21.7, -0.088), (21.5, -0.116), (4.84, -0.0088), (2.79, -0.0071), (3.92, -0.125), (9.97, -1.763)]

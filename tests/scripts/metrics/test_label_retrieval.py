@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from scripts.errors import CxrError
-from scripts.metrics import Index, label_retrieval
+from scripts.metrics.label_retrieval import label_retrieval
+from scripts.metrics.nearest import Index
 
 # Four patients on a line of angles: two with the finding beside each other, two without.
 ANGLES = torch.tensor([0.0, 20.0, 45.0, 90.0]).deg2rad()

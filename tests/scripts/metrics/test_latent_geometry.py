@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from scripts.errors import CxrError
-from scripts.metrics import (
+from scripts.metrics.latent_geometry import (
     alignment,
     effective_rank,
     latent_geometry,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from scripts.metrics import LatentGeometry, latent_geometry
+from scripts.metrics.epoch_metrics import LatentGeometry
+from scripts.metrics.latent_geometry import latent_geometry
 from tests.processes import on_two_ranks
 
 

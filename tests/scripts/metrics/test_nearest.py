@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from scripts.errors import CxrError
-from scripts.metrics import nearest
+from scripts.metrics.nearest import nearest
 
 pytest.importorskip("faiss")
 INDEXES = ["exact", "faiss"]

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 from scripts.errors import CxrError
-from scripts.metrics import flatten_retrieval, retrieval
-from scripts.metrics.retrieval import weighted_median
-from scripts.statistics import Draws
+from scripts.metrics.retrieval import flatten_retrieval, retrieval, weighted_median
+from scripts.statistics.draws import Draws
 
 
 def test_perfect_and_reversed_pairs():

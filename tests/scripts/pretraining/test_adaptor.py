@@ -13,9 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from scripts.encoders.factory import build_encoder
+from scripts.encoders.pooled import PooledEncoder
 from scripts.errors import CxrError
-from scripts.image import PooledEncoder, build_encoder
-from scripts.pretraining import Adaptor, InfoNCELoss
+from scripts.pretraining.adaptor import Adaptor
+from scripts.pretraining.infonce import InfoNCELoss
 
 VIT: dict[str, Any] = {
     "model_type": "dinov2", "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 14, "image_size": 28,

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from scripts.pretraining import ConVirt, InfoNCELoss, SigLip, SigLipLoss
+from scripts.pretraining.infonce import ConVirt, InfoNCELoss
+from scripts.pretraining.siglip import SigLip, SigLipLoss
 from tests.processes import on_two_ranks
 
 ROWS, PIXELS = 8, 4

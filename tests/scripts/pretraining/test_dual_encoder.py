@@ -7,9 +7,12 @@ import torch
 from monai.networks.nets import resnet18
 from torch import nn
 
-from scripts.image.build import RESNET
-from scripts.pretraining import ConVirt, DualEncoder, MFlag, SigLip, decay_groups
-from scripts.pretraining.dual_encoder import feature_dim
+from scripts.encoders.factory import RESNET
+from scripts.pretraining.decay import decay_groups
+from scripts.pretraining.dual_encoder import DualEncoder, feature_dim
+from scripts.pretraining.infonce import ConVirt
+from scripts.pretraining.mflag import MFlag
+from scripts.pretraining.siglip import SigLip
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 from transformers.models.clip.modeling_clip import image_text_contrastive_loss
 
-from scripts.pretraining import ConVirt, InfoNCELoss
-from scripts.pretraining.infonce import false_negatives
+from scripts.pretraining.infonce import ConVirt, InfoNCELoss, false_negatives
 
 
 def pairs(count: int, dim: int = 6) -> dict[str, torch.Tensor]:

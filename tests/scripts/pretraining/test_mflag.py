@@ -9,10 +9,9 @@ import torch
 from monai.networks.nets import resnet18, resnet50
 from torch import nn
 
-from scripts.image.build import RESNET
+from scripts.encoders.factory import RESNET
 from scripts.precision import autocast_enabled
-from scripts.pretraining import MFlag, MFlagLoss
-from scripts.pretraining.mflag import alignment_loss, feature_dim
+from scripts.pretraining.mflag import MFlag, MFlagLoss, alignment_loss, feature_dim
 
 
 def count(module: nn.Module) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from scripts.pretraining import MFlagLoss
+from scripts.pretraining.mflag import MFlagLoss
 from tests.processes import on_two_ranks
 
 ROWS, DIM = 12, 20

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.pretraining import SigLip, SigLipLoss
+from scripts.pretraining.siglip import SigLip, SigLipLoss
 
 
 def pairs(count: int) -> dict[str, torch.Tensor]:

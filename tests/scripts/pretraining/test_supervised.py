@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from scripts.pretraining import Supervised, SupervisedLoss
+from scripts.pretraining.supervised import Supervised, SupervisedLoss
 
 
 def test_known_labels_alone_count() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.statistics import Draws, estimate
-from scripts.statistics.draws import Floats
+from scripts.statistics.draws import Draws, Floats
+from scripts.statistics.estimate import estimate
 
 PATIENTS = ["a", "a", "b", "c", "c", "c"]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from scripts.statistics import Difference, Draws, Estimate, estimate, estimate_band, estimate_difference
+from scripts.statistics.draws import Draws
+from scripts.statistics.estimate import Difference, Estimate, estimate, estimate_band, estimate_difference
 
 NAN = float("nan")
 HUNDRED = np.linspace(0, 1, 101)  # its percentiles are their own numbers

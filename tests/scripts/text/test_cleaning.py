@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.errors import CxrError
-from scripts.text import clean_text, text_key
+from scripts.text.cleaning import clean_text
+from scripts.text.key import text_key
 
 
 @pytest.mark.parametrize(

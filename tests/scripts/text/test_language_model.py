@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from scripts.errors import CxrError
-from scripts.text import PACKAGED, FrozenLanguageModel
-from scripts.text.language_model import _length_buckets
+from scripts.text.language_model import FrozenLanguageModel, _length_buckets
+from scripts.text.packaged import PACKAGED
 
 TEXTS = [
     "The heart is normal in size. Lungs are clear.",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from scripts.text import Report, read_report, report_text
+from scripts.text.report import Report, read_report, report_text
 
 # Each Indiana report, read from its XML by a script that knows nothing of ours: whether FINDINGS and IMPRESSION hold
 # anything, how many marks (XXX...) there are, and, where there are none, how many letters and digits impression and

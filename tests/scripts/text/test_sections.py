@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.text import report_sections, report_text
+from scripts.text.report import report_sections, report_text
 
 MIMIC = """                                 FINAL REPORT
  EXAMINATION:  CHEST (PA AND LAT)

@@ -17,7 +17,9 @@ import pandas as pd
 import pytest
 
 from scripts.errors import CxrError
-from scripts.text import FrozenLanguageModel, TextStore, text_key
+from scripts.text.key import text_key
+from scripts.text.language_model import FrozenLanguageModel
+from scripts.text.store import TextStore
 
 TEXTS = ["No effusion.", "Mild edema.", "The heart is normal in size. Lungs are clear.", "No effusion."]
 
@@ -192,7 +194,7 @@ WRITER = """
 import sys, time
 import numpy as np
 import scripts.text.store as module
-from scripts.text import FrozenLanguageModel
+from scripts.text.language_model import FrozenLanguageModel
 
 def embed_batches(self, texts, progress):
     for row, text in enumerate(texts):

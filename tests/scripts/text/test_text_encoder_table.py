@@ -20,7 +20,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 
 from scripts.errors import CxrError
-from scripts.text import FrozenLanguageModel
+from scripts.text.language_model import FrozenLanguageModel
 
 PAGE = (Path(__file__).parents[3] / "docs" / "encoders.md").read_text(encoding="utf-8")
 SIZES: dict[str, dict[str, Any]] = json.loads(Path(__file__).with_name("text_encoder_table.json").read_text())

@@ -1,0 +1,41 @@
+"""The image side: encoders and their weights."""
+
+from __future__ import annotations
+
+from scripts.encoders.base import FeatureEncoder
+from scripts.encoders.card import check_card, fold_note, read_card, trained_settings
+from scripts.encoders.factory import (
+    build_encoder,
+    encoder_config,
+    feature_encoder,
+    load_body,
+    load_encoder,
+    wrap_encoder,
+)
+from scripts.encoders.import_weights import ImportReport, import_weights
+from scripts.encoders.panel import EncoderPanel, PixelGrid
+from scripts.encoders.pooled import PooledEncoder
+from scripts.encoders.weights import RANDOM, LoadWeights, load_weights, read_weights
+
+__all__ = [
+    "EncoderPanel",
+    "FeatureEncoder",
+    "ImportReport",
+    "LoadWeights",
+    "PixelGrid",
+    "PooledEncoder",
+    "RANDOM",
+    "build_encoder",
+    "check_card",
+    "encoder_config",
+    "feature_encoder",
+    "fold_note",
+    "import_weights",
+    "load_body",
+    "load_encoder",
+    "load_weights",
+    "read_card",
+    "read_weights",
+    "trained_settings",
+    "wrap_encoder",
+]

@@ -1,0 +1,29 @@
+"""Pictures of a run, drawn by matplotlib; each function writes one file."""
+
+from __future__ import annotations
+
+from scripts.figures.geometry_comparison import plot_geometry_comparison
+from scripts.figures.learning_curves import plot_learning_curves
+from scripts.figures.montage import Found, Panel, plot_montage
+from scripts.figures.overlays import HeatPanel, box_panel, mask_panel, plot_heat_maps
+from scripts.figures.score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
+from scripts.figures.training import plot_geometry, plot_spectrum, plot_training
+
+__all__ = [
+    "Found",
+    "HeatPanel",
+    "Panel",
+    "box_panel",
+    "mask_panel",
+    "plot_geometry",
+    "plot_geometry_comparison",
+    "plot_heat_maps",
+    "plot_image_retrieval",
+    "plot_learning_curves",
+    "plot_montage",
+    "plot_probe",
+    "plot_reason",
+    "plot_retrieval",
+    "plot_spectrum",
+    "plot_training",
+]

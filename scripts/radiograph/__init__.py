@@ -1,0 +1,7 @@
+"""Reading a radiograph as a viewer shows it: plain NumPy, OpenCV and pydicom."""
+
+from __future__ import annotations
+
+from scripts.radiograph.letterbox import Letterbox
+
+__all__ = ["Letterbox"]

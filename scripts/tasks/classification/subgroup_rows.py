@@ -1,0 +1,61 @@
+"""AUROC by sex, age and view: one table each, a column a group."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from scripts.metrics.binary import MACRO, lacking, weighted_auroc
+from scripts.statistics.draws import Draws
+from scripts.statistics.estimate import estimate
+from scripts.tables.scores import Score, ScoreRow
+from scripts.tasks.classification.subgroups import subgroups
+
+
+def subgroup_tables(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> dict[str, list[ScoreRow]]:
+    """Rows of each class, and of their mean, by what is known about the images.
+
+    Every group is scored with the draws of all images, so that groups of the same patients vary together. Each cell
+    tells its positives; a class without both kinds of image in a group is not scored there.
+
+    Args:
+        table: the scored images: `logit_<name>`, `label_<name>`, `patient`, and any of `sex`, `age`, `view`.
+        names: classes.
+        draws: of the n images.
+
+    Returns:
+        Tables by title; empty when nothing is known of any image.
+    """
+    tables = {}
+    for variable, groups in subgroups(table).items():
+        columns = {}
+        for group, mask in groups.items():
+            patients = table.loc[mask, "patient"].nunique()
+            # The draws of a single patient would all be the same: an interval of no width.
+            drawn = (draws if patients > 1 else draws.as_they_are())[mask]
+            title = f"{group} (images {int(mask.sum())}, patients {patients})"
+            columns[title] = _scores(table[mask], names, drawn)
+        several = [MACRO] if len(names) > 1 else []
+        tables[f"AUROC by {variable}"] = [
+            ScoreRow(f"AUROC {name}, by {variable}", {title: cells[name] for title, cells in columns.items()}, 0.5)
+            for name in (*several, *names)
+        ]
+    return tables
+
+
+def _scores(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> dict[str, Score]:
+    cells, drawn = {}, []
+    for name in names:
+        labels = table[f"label_{name}"].to_numpy(dtype=np.float64)
+        known = ~np.isnan(labels)
+        counted = f"({int(np.nansum(labels))} of {int(known.sum())})"
+        if missing := lacking(labels):
+            cells[name] = Score(None, note=missing)
+            continue
+        logits = table[f"logit_{name}"].to_numpy(dtype=np.float64)
+        drawn.append(weighted_auroc(labels[known], logits[known], draws[known]))
+        cells[name] = Score.of(estimate(drawn[-1]), counted)
+    left_out = "" if len(drawn) == len(names) else f"over {len(drawn)} of {len(names)} classes"
+    return {MACRO: Score.of(estimate(drawn, reason=left_out, unscored="no class could be scored"))} | cells

@@ -1,0 +1,50 @@
+"""Detection: where a finding is, as boxes."""
+
+from __future__ import annotations
+
+from scripts.tasks.detection.average_precision import (
+    MAP_40_75,
+    MAP_50_95,
+    Matches,
+    box_iou,
+    match_boxes,
+    published_images,
+    weighted_average_precision,
+    weighted_map,
+)
+from scripts.tasks.detection.batch import PrepareBoxes
+from scripts.tasks.detection.detector import CxrDetector, DetectionInferer, DetectionLoss
+from scripts.tasks.detection.froc import Froc, froc_curve, pool_classes, weighted_sensitivity
+from scripts.tasks.detection.froc_figure import plot_froc
+from scripts.tasks.detection.metric import DetectionScores, detection_rows
+from scripts.tasks.detection.network import Detector
+from scripts.tasks.detection.predictions import BoxWriter
+from scripts.tasks.detection.report import DetectionReport
+from scripts.tasks.detection.template_boxes import template_boxes, with_templates
+
+__all__ = [
+    "BoxWriter",
+    "CxrDetector",
+    "DetectionInferer",
+    "DetectionLoss",
+    "DetectionReport",
+    "DetectionScores",
+    "Detector",
+    "Froc",
+    "MAP_40_75",
+    "MAP_50_95",
+    "Matches",
+    "PrepareBoxes",
+    "box_iou",
+    "detection_rows",
+    "froc_curve",
+    "match_boxes",
+    "plot_froc",
+    "pool_classes",
+    "published_images",
+    "template_boxes",
+    "weighted_average_precision",
+    "weighted_map",
+    "weighted_sensitivity",
+    "with_templates",
+]
