@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from scripts.errors import CxrError
+from .errors import CxrError
 
 
 @contextmanager

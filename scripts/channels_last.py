@@ -7,7 +7,7 @@ from typing import Any, Tuple  # noqa: UP035
 import torch
 from torch import Tensor, nn
 
-from scripts.errors import CxrError
+from .errors import CxrError
 
 BLOCK = 16  # channels of a block of oneDNN's on AVX-512; 8 on AVX2
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import ignite.distributed as idist
 
-from scripts.errors import CxrError, explain_os_error
+from .errors import CxrError, explain_os_error
 
 
 def check_folder(folder: str | Path, switch: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from scripts.errors import CxrError
+from .errors import CxrError
 
 _ZIP, _PICKLE = b"PK\x03\x04", b"\x80"  # of torch.save since torch 1.6, and before
 _POINTER = b"version https://git-lfs"  # what a clone without Git LFS leaves in a file's place

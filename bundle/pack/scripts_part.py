@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from importlib.util import resolve_name
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,7 @@ class ScriptsPart:
 
     def third_party(self) -> set[str]:
         """Top-level names that the modules import and that are not of `scripts`."""
-        names = {name.split(".")[0] for module in self.modules for name, _ in _imports(self._tree(module))}
+        names = {name.split(".")[0] for module in self.modules for name, _ in self._imports(module)}
         return names - {PACKAGE}
 
     def write(self, folder: Path) -> None:
@@ -69,7 +70,7 @@ class ScriptsPart:
         elif module not in self.modules:
             self.modules.add(module)
             self._package(module.rpartition(".")[0])
-            for source, symbols in _imports(self._tree(module)):
+            for source, symbols in self._imports(module):
                 if source.split(".")[0] == PACKAGE:
                     self._follow(source)
                     for symbol in symbols if self._is_package(source) else ():
@@ -90,22 +91,31 @@ class ScriptsPart:
 
     def _source_of(self, package: str, symbol: str) -> str:
         """Where a package's `__init__` imports a name from; "" = it does not."""
-        return next((module for module, symbols in self._own(package) if symbol in symbols), "")
+        return next((module for module, symbols in self._imports(package) if symbol in symbols), "")
 
     def _init(self, package: str) -> str:
         used = self.exports[package]
         text = f'"""{ast.get_docstring(self._tree(package)) or ""}"""\n'
         if used:
             found = [
-                (module, [symbol for symbol in symbols if symbol in used]) for module, symbols in self._own(package)
+                (module, [symbol for symbol in symbols if symbol in used]) for module, symbols in self._imports(package)
             ]
-            lines = [f"from {module} import {', '.join(symbols)}" for module, symbols in found if symbols]
+            lines = [
+                f"from {module.removeprefix(package)} import {', '.join(names)}" for module, names in found if names
+            ]
             names = "\n".join(f'    "{name}",' for name in sorted(used))
             text += "\n" + "\n".join(lines) + f"\n\n__all__ = [\n{names}\n]\n"
         return text
 
-    def _own(self, package: str) -> list[tuple[str, tuple[str, ...]]]:
-        return list(_imports(self._tree(package)))
+    def _imports(self, name: str) -> Iterator[tuple[str, tuple[str, ...]]]:
+        """Modules that are imported anywhere in a module or package, and the names taken from each."""
+        package = name if self._is_package(name) else name.rpartition(".")[0]
+        for node in ast.walk(self._tree(name)):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, ()) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                source = resolve_name("." * node.level + (node.module or ""), package)
+                yield source, tuple(alias.name for alias in node.names)
 
     def _is_package(self, name: str) -> bool:
         return (self.root / name.replace(".", "/") / "__init__.py").is_file()
@@ -119,15 +129,6 @@ class ScriptsPart:
     def _tree(self, name: str) -> ast.Module:
         file = self.root / name.replace(".", "/") / "__init__.py" if self._is_package(name) else self._file(name)
         return ast.parse(file.read_text(encoding="utf-8"))
-
-
-def _imports(tree: ast.Module) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Modules that are imported anywhere in a module, and the names taken from each."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, ()) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module, tuple(alias.name for alias in node.names)
 
 
 def _strings(value: Any) -> Iterator[str]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from scripts.data.augment import RandRadiographd
-from scripts.data.box_transforms import BoxesToSquared
-from scripts.data.items import raw_items, study_items
-from scripts.data.label_policy import resolve_labels
-from scripts.data.masks import LoadMasksd
-from scripts.data.picture_reader import PictureReader
-from scripts.data.reader import CxrReader
-from scripts.data.sampling import EpochSampler, StudyDataset, part_of_rank
-from scripts.data.sources import features_folder, is_prepared, label_names, language_model_of, load_items, text_folder
-from scripts.data.standardize import StandardizeRadiographd, standardize
-from scripts.data.store_reader import StoreReader
-from scripts.data.studies import read_studies, write_studies
+from .augment import RandRadiographd
+from .box_transforms import BoxesToSquared
+from .items import raw_items, study_items
+from .label_policy import resolve_labels
+from .masks import LoadMasksd
+from .picture_reader import PictureReader
+from .reader import CxrReader
+from .sampling import EpochSampler, StudyDataset, part_of_rank
+from .sources import features_folder, is_prepared, label_names, language_model_of, load_items, text_folder
+from .standardize import StandardizeRadiographd, standardize
+from .store_reader import StoreReader
+from .studies import read_studies, write_studies
 
 __all__ = [
     "BoxesToSquared",

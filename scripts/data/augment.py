@@ -12,7 +12,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform, RandomizableTransform
 from numpy.typing import NDArray
 
-from scripts.data.masks import UNKNOWN
+from .masks import UNKNOWN
 
 MIN_LEFT = 0.25
 """Share of a box's area that must stay in the picture: less of a finding is not the finding."""

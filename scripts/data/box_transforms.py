@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from monai.transforms import Transform
 
-from scripts.data.masks import original_shape
-from scripts.errors import CxrError
-from scripts.radiograph.letterbox import Letterbox
+from ..errors import CxrError
+from ..radiograph.letterbox import Letterbox
+from .masks import original_shape
 
 
 class BoxesToSquared(Transform):

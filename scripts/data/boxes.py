@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 Boxes = list[list[float]]
 

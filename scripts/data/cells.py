@@ -7,7 +7,7 @@ import re
 
 import pandas as pd
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 OLDEST = 122  # years that a person has lived; RSNA's and NIH's tables have ages up to 155 and 414
 _AGE = re.compile(

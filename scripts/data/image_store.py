@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from scripts.atomic import atomic_path, publish_once
-from scripts.errors import CxrError
+from ..atomic import atomic_path, publish_once
+from ..errors import CxrError
 
 IMAGES = "images.npy"
 VERSION = 1

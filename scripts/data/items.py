@@ -11,13 +11,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from scripts.data.cells import read_labels
-from scripts.data.image_store import IMAGES
-from scripts.data.raw_files import raw_table
-from scripts.data.splits import FRACTIONS
-from scripts.data.studies import read_studies, report_texts
-from scripts.errors import CxrError
-from scripts.radiograph.views import UNKNOWN, normalize_views, select_views
+from ..errors import CxrError
+from ..radiograph.views import UNKNOWN, normalize_views, select_views
+from .cells import read_labels
+from .image_store import IMAGES
+from .raw_files import raw_table
+from .splits import FRACTIONS
+from .studies import read_studies, report_texts
 
 Text = bool | Literal["optional"]
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 Policy = Literal["ignore", "zeros", "ones"]
 Policies = Policy | Mapping[str, Policy]

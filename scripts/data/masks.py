@@ -12,11 +12,11 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
-from scripts.data.picture_reader import open_picture, turn_upright, viewed
-from scripts.data.standardize import luminance
-from scripts.data.studies import EMPTY, UNION, is_path
-from scripts.errors import CxrError
-from scripts.radiograph.letterbox import Letterbox
+from ..errors import CxrError
+from ..radiograph.letterbox import Letterbox
+from .picture_reader import open_picture, turn_upright, viewed
+from .standardize import luminance
+from .studies import EMPTY, UNION, is_path
 
 UNKNOWN = -1.0
 Shape = tuple[int, int]

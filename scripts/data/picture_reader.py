@@ -14,9 +14,9 @@ from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, TiffImagePlugin
 
-from scripts.data.standardize import luminance
-from scripts.errors import CxrError, reading
-from scripts.radiograph.itk_geometry import TURNS, picture_affine
+from ..errors import CxrError, reading
+from ..radiograph.itk_geometry import TURNS, picture_affine
+from .standardize import luminance
 
 
 class PictureReader(PILReader):

@@ -10,12 +10,12 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.data.cells import file_name, read_ages
-from scripts.data.splits import SPLITS, assign_splits, check_leakage, label_fractions, split_words
-from scripts.data.studies import map_masks, path_columns
-from scripts.data.table_file import column_names, read_table
-from scripts.errors import CxrError
-from scripts.radiograph.file_kind import is_image
+from ..errors import CxrError
+from ..radiograph.file_kind import is_image
+from .cells import file_name, read_ages
+from .splits import SPLITS, assign_splits, check_leakage, label_fractions, split_words
+from .studies import map_masks, path_columns
+from .table_file import column_names, read_table
 
 logger = logging.getLogger(__name__)
 

@@ -13,17 +13,17 @@ from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from scripts.data.store_reader import SEPARATOR
-from scripts.errors import CxrError, UnreadableError, reading
-from scripts.radiograph.codecs import decode_pixels
-from scripts.radiograph.dicom_file import read_dicom
-from scripts.radiograph.display import CONTRADICTION, Display, contradicts_itself, display_of
-from scripts.radiograph.file_kind import is_dicom
-from scripts.radiograph.itk_geometry import ITK_TAGS, dicom_affine, numbers
-from scripts.radiograph.letterbox import Letterbox, resize, resize_valid
-from scripts.radiograph.silence import silence
-from scripts.radiograph.views import normalize_view
-from scripts.radiograph.vocabulary import LATERALITIES, code, text, vendor
+from ..errors import CxrError, UnreadableError, reading
+from ..radiograph.codecs import decode_pixels
+from ..radiograph.dicom_file import read_dicom
+from ..radiograph.display import CONTRADICTION, Display, contradicts_itself, display_of
+from ..radiograph.file_kind import is_dicom
+from ..radiograph.itk_geometry import ITK_TAGS, dicom_affine, numbers
+from ..radiograph.letterbox import Letterbox, resize, resize_valid
+from ..radiograph.silence import silence
+from ..radiograph.views import normalize_view
+from ..radiograph.vocabulary import LATERALITIES, code, text, vendor
+from .store_reader import SEPARATOR
 
 TAGS = [
     *("SOPClassUID", "Modality", "Manufacturer", "ViewPosition", "ImageLaterality", "Laterality", "PixelSpacing"),

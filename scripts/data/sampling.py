@@ -13,7 +13,7 @@ from monai.data import Dataset
 from monai.transforms import Compose, Randomizable
 from torch.utils.data import Sampler
 
-from scripts.errors import CxrError, SettingError, first_line, innermost
+from ..errors import CxrError, SettingError, first_line, innermost
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,11 @@ from typing import Any
 import pandas as pd
 import torch
 
-from scripts.data.items import Text, keep_rows, make_items, study_table
-from scripts.data.raw_files import raw_columns, raw_table
-from scripts.data.studies import RECORD, STUDIES, read_studies
-from scripts.errors import CxrError
-from scripts.text.language_model import FrozenLanguageModel
+from ..errors import CxrError
+from ..text.language_model import FrozenLanguageModel
+from .items import Text, keep_rows, make_items, study_table
+from .raw_files import raw_columns, raw_table
+from .studies import RECORD, STUDIES, read_studies
 
 
 def load_items(

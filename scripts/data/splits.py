@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 SPLITS = ("train", "val", "test")
 FRACTIONS = (1, 10, 100)

@@ -13,8 +13,8 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
-from scripts.errors import CxrError, SettingError
-from scripts.radiograph.letterbox import Letterbox, resize, resize_valid
+from ..errors import CxrError, SettingError
+from ..radiograph.letterbox import Letterbox, resize, resize_valid
 
 Quantize = Literal["uint8", "uint16"]
 PERCENTILES = (0.5, 99.5)

@@ -14,8 +14,8 @@ from monai.data import ImageReader
 from monai.utils import ensure_tuple
 from numpy.typing import NDArray
 
-from scripts.data.image_store import ImageStore
-from scripts.errors import CxrError
+from ..errors import CxrError
+from .image_store import ImageStore
 
 SEPARATOR = ".npy::"
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.atomic import atomic_path
-from scripts.data.boxes import read_boxes
-from scripts.data.splits import check_leakage
-from scripts.errors import CxrError
-from scripts.text.report import Report, read_report
+from ..atomic import atomic_path
+from ..errors import CxrError
+from ..text.report import Report, read_report
+from .boxes import read_boxes
+from .splits import check_leakage
 
 STUDIES = "studies.parquet"
 RECORD = "prepare.json"

@@ -17,7 +17,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 # Of a CSV as it is read, packed or not: that of CheXpert Plus, with 223,000 reports, has about 1 GB.
 MOST_BYTES = 4 * 2**30

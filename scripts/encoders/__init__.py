@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scripts.encoders.base import FeatureEncoder
-from scripts.encoders.card import check_card, fold_note, read_card, trained_settings
-from scripts.encoders.factory import (
+from .base import FeatureEncoder
+from .card import check_card, fold_note, read_card, trained_settings
+from .factory import (
     build_encoder,
     encoder_config,
     feature_encoder,
@@ -12,10 +12,10 @@ from scripts.encoders.factory import (
     load_encoder,
     wrap_encoder,
 )
-from scripts.encoders.import_weights import ImportReport, import_weights
-from scripts.encoders.panel import EncoderPanel, PixelGrid
-from scripts.encoders.pooled import PooledEncoder
-from scripts.encoders.weights import RANDOM, LoadWeights, load_weights, read_weights
+from .import_weights import ImportReport, import_weights
+from .panel import EncoderPanel, PixelGrid
+from .pooled import PooledEncoder
+from .weights import RANDOM, LoadWeights, load_weights, read_weights
 
 __all__ = [
     "EncoderPanel",

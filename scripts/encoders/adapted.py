@@ -14,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.encoders.base import FeatureEncoder
-from scripts.encoders.normalization import Normalization
-from scripts.errors import SettingError
+from ..errors import SettingError
+from .base import FeatureEncoder
+from .normalization import Normalization
 
 Tokens = Literal["pooled", "patch"]
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from scripts.encoders.normalization import Normalization, normalize_images
-from scripts.errors import CxrError
+from ..errors import CxrError
+from .normalization import Normalization, normalize_images
 
 _PROBE = 224  # pixels; only shapes are computed, so that a larger image would cost nothing
 

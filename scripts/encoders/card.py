@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 logger = logging.getLogger(__name__)
 

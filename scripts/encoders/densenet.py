@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.encoders.base import FeatureEncoder
-from scripts.errors import CxrError
+from ..errors import CxrError
+from .base import FeatureEncoder
 
 
 def densenet(name: str, **options: Any) -> nn.Module:

@@ -10,11 +10,12 @@ from typing import Any
 
 from torch import nn
 
-from scripts.encoders.adapted import AdaptedEncoder, build_adapted
-from scripts.encoders.base import FeatureEncoder
-from scripts.encoders.densenet import DenseNetEncoder, densenet
-from scripts.encoders.import_weights import has_adaptor, import_weights
-from scripts.encoders.normalization import (
+from ..errors import CxrError
+from .adapted import AdaptedEncoder, build_adapted
+from .base import FeatureEncoder
+from .densenet import DenseNetEncoder, densenet
+from .import_weights import has_adaptor, import_weights
+from .normalization import (
     GREY_MEAN,
     GREY_STD,
     Normalization,
@@ -23,9 +24,8 @@ from scripts.encoders.normalization import (
     normalization,
     normalize_images,
 )
-from scripts.encoders.resnet import ResNetEncoder
-from scripts.encoders.weights import RANDOM
-from scripts.errors import CxrError
+from .resnet import ResNetEncoder
+from .weights import RANDOM
 
 logger = logging.getLogger(__name__)
 Encoder = str | Mapping[str, Any] | nn.Module
@@ -72,7 +72,7 @@ def build_encoder(encoder: Encoder, **options: Any) -> nn.Module:
         return body
     if encoder == ADAPTOR:
         return _adapted(**options)
-    from scripts.encoders.transformers_models import build_vision_model
+    from .transformers_models import build_vision_model
 
     return build_vision_model(encoder_config(encoder), **options)  # type: ignore[arg-type]
 
@@ -103,7 +103,7 @@ def encoder_config(encoder: str | Mapping[str, Any]) -> str | dict[str, Any]:
         return dict(encoder)
     if re.fullmatch(_RESNETS, encoder) or encoder in (*DENSENETS, ADAPTOR):
         return encoder
-    from scripts.encoders.transformers_models import read_config
+    from .transformers_models import read_config
 
     return read_config(encoder)
 
@@ -132,7 +132,7 @@ def wrap_encoder(body: nn.Module) -> FeatureEncoder:
     if isinstance(body, DenseNet):
         return DenseNetEncoder(body)
     if getattr(body, "main_input_name", None) == "pixel_values":
-        from scripts.encoders.transformers_encoders import vision_encoder
+        from .transformers_encoders import vision_encoder
 
         return vision_encoder(body)
     raise CxrError(
@@ -192,7 +192,7 @@ def _load(encoder: nn.Module, weights: str | Path) -> Normalization | None:
         return import_weights(body, weights).normalization
     if not hasattr(body, "from_pretrained"):
         raise CxrError(f"No weights at {weights}: give the file of a state dict, or say random.")
-    from scripts.encoders.transformers_models import load_vision_weights
+    from .transformers_models import load_vision_weights
 
     load_vision_weights(body, weights)
     return None

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from scripts.encoders.normalization import Normalization
+from .normalization import Normalization
 
 Tensors = Mapping[str, Tensor]
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from scripts.encoders.densenet import monai_name
-from scripts.encoders.families import known_normalization
-from scripts.encoders.normalization import (
+from ..errors import CxrError
+from .densenet import monai_name
+from .families import known_normalization
+from .normalization import (
     Normalization,
     NormalizedConv2d,
     adopt_normalization,
@@ -24,8 +25,7 @@ from scripts.encoders.normalization import (
     normalize_images,
     read_normalization,
 )
-from scripts.encoders.weights import differences, read_file
-from scripts.errors import CxrError
+from .weights import differences, read_file
 
 logger = logging.getLogger(__name__)
 

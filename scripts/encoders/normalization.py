@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 GREY_MEAN, GREY_STD = 0.449, 0.226
 Numbers = float | Sequence[float]

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.encoders.factory import feature_encoder
-from scripts.encoders.pooled import PooledEncoder
-from scripts.encoders.weights import load_weights
+from .factory import feature_encoder
+from .pooled import PooledEncoder
+from .weights import load_weights
 
 
 class PixelGrid(nn.Module):

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 from torch.func import functional_call
 
-from scripts.encoders.base import FeatureEncoder
-from scripts.encoders.factory import Encoder, feature_encoder
+from .base import FeatureEncoder
+from .factory import Encoder, feature_encoder
 
 _PROBE = 64  # pixels; nothing is computed but which parameters count
 

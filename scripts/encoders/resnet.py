@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from scripts.encoders.base import FeatureEncoder
+from .base import FeatureEncoder
 
 
 class ResNetEncoder(FeatureEncoder):

@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import nn
 from transformers import PreTrainedModel
 
-from scripts.encoders.base import FeatureEncoder
-from scripts.encoders.normalization import GREY_MEAN, GREY_STD, Normalization, normalize_images, scale_and_shift
-from scripts.errors import CxrError
+from ..errors import CxrError
+from .base import FeatureEncoder
+from .normalization import GREY_MEAN, GREY_STD, Normalization, normalize_images, scale_and_shift
 
 # Hierarchies whose own pooled vector is the norm of the mean, not the mean of the norm.
 _NORM_OF_MEAN = ("convnext", "convnextv2", "dinov3_convnext")

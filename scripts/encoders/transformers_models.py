@@ -19,10 +19,10 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 from transformers.models.auto.modeling_auto import MODEL_FOR_BACKBONE_MAPPING_NAMES
 from transformers.utils import cached_file
 
-from scripts.encoders.transformers_encoders import gives_tokens
-from scripts.errors import CxrError
-from scripts.tensor_files import check_folder
-from scripts.text.stock_encoder import quiet_transformers
+from ..errors import CxrError
+from ..tensor_files import check_folder
+from ..text.stock_encoder import quiet_transformers
+from .transformers_encoders import gives_tokens
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def _is_backbone(config: Any) -> bool:
 
 def _backbone(config: Any) -> Any:
     """The backbone with random weights; with its model's final norm where it would leave that out."""
-    from scripts.encoders.normed_backbones import NORMED
+    from .normed_backbones import NORMED
 
     if config.model_type in NORMED:
         backbone: Any = NORMED[config.model_type]

@@ -10,10 +10,10 @@ import torch
 from ignite.engine import Engine, Events
 from torch.nn.parallel import DistributedDataParallel
 
-from scripts.encoders.card import check_card
-from scripts.encoders.normalization import adopt_normalization
-from scripts.errors import CxrError
-from scripts.tensor_files import read_tensors
+from ..errors import CxrError
+from ..tensor_files import read_tensors
+from .card import check_card
+from .normalization import adopt_normalization
 
 # Weights that are not loaded. A word as well as None: MONAI's command line passes over an override that is None.
 RANDOM = "random"

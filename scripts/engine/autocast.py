@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from monai.inferers import Inferer, SimpleInferer
 
-from scripts.precision import Precision, autocast_enabled, check_precision
+from ..precision import Precision, autocast_enabled, check_precision
 
 
 class AutocastInferer(Inferer):

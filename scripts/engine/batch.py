@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from monai.engines import PrepareBatch
 
-from scripts.text.key import text_key
-from scripts.text.store import TextStore
+from ..text.key import text_key
+from ..text.store import TextStore
 
 
 class PrepareImageReport(PrepareBatch):

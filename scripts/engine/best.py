@@ -14,11 +14,11 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.atomic import save_atomically, write_text_atomically
-from scripts.encoders.normalization import image_statistics
-from scripts.engine.state import add_folder, add_part, on_error, unwrap
-from scripts.engine.stop import was_stopped
-from scripts.errors import CxrError
+from ..atomic import save_atomically, write_text_atomically
+from ..encoders.normalization import image_statistics
+from ..errors import CxrError
+from .state import add_folder, add_part, on_error, unwrap
+from .stop import was_stopped
 
 logger = logging.getLogger(__name__)
 ENCODER = "encoder."

@@ -17,9 +17,11 @@ from monai.inferers import Inferer, SimpleInferer
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from scripts.data.sampling import StudyDataset
-from scripts.encoders.feature_scale import Standardize
-from scripts.engine.feature_files import (
+from ..data.sampling import StudyDataset
+from ..encoders.feature_scale import Standardize
+from ..errors import CxrError
+from ..precision import Precision, autocast_enabled
+from .feature_files import (
     FeatureFiles,
     Storage,
     StoredFeatures,
@@ -27,10 +29,8 @@ from scripts.engine.feature_files import (
     image_ids,
     preprocessing_key,
 )
-from scripts.engine.state import unwrap
-from scripts.engine.stop import stop_asked, stop_before_training
-from scripts.errors import CxrError
-from scripts.precision import Precision, autocast_enabled
+from .state import unwrap
+from .stop import stop_asked, stop_before_training
 
 logger = logging.getLogger(__name__)
 NO_FEATURES = "unreadable, or the encoder's output is not a finite number in the stored precision"

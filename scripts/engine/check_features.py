@@ -9,13 +9,13 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
-from scripts.data.sampling import StudyDataset
-from scripts.encoders.factory import wrap_encoder
-from scripts.encoders.weights import RANDOM
-from scripts.engine.state import unwrap
-from scripts.errors import CxrError
-from scripts.metrics.collapse import POINT
-from scripts.metrics.latent_geometry import uniformity
+from ..data.sampling import StudyDataset
+from ..encoders.factory import wrap_encoder
+from ..encoders.weights import RANDOM
+from ..errors import CxrError
+from ..metrics.collapse import POINT
+from ..metrics.latent_geometry import uniformity
+from .state import unwrap
 
 _DIFFERENT = 0.05  # least mean deviation over images, in those of their pixels, that two pictures are told apart by
 

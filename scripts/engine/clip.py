@@ -8,7 +8,7 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 
 class ClipGradients:

@@ -7,11 +7,11 @@ import logging
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from scripts.engine.history import History
-from scripts.engine.state import parts
-from scripts.engine.tracked_values import log_values
-from scripts.engine.tracking import Tracking
-from scripts.metrics.collapse import first_collapse, why_collapsed
+from ..metrics.collapse import first_collapse, why_collapsed
+from .history import History
+from .state import parts
+from .tracked_values import log_values
+from .tracking import Tracking
 
 logger = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ import psutil
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.atomic import write_text_atomically
-from scripts.engine.state import add_part, on_error, unwrap
-from scripts.engine.tracking import parameter_counts
+from ..atomic import write_text_atomically
+from .state import add_part, on_error, unwrap
+from .tracking import parameter_counts
 
 MIB = 1 << 20
 SAMPLED = 0.01  # seconds between two looks at the resident memory

@@ -8,9 +8,9 @@ from typing import Any
 import ignite.distributed as idist
 from ignite.engine import Engine, Events
 
-from scripts.engine.stop import stop_asked, stop_before_training
-from scripts.errors import CxrError
-from scripts.text.store import TextStore
+from ..errors import CxrError
+from ..text.store import TextStore
+from .stop import stop_asked, stop_before_training
 
 
 class EmbedReports:

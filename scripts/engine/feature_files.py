@@ -16,8 +16,8 @@ from filelock import FileLock
 from numpy.typing import NDArray
 from torch import nn
 
-from scripts.atomic import writing
-from scripts.errors import CxrError
+from ..atomic import writing
+from ..errors import CxrError
 
 Storage = Literal["float16", "float32"]
 _IDS = ".ids.npy"

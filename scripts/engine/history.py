@@ -14,8 +14,8 @@ import ignite.distributed as idist
 import torch
 from ignite.engine import Engine, Events
 
-from scripts.atomic import write_text_atomically
-from scripts.engine.state import add_folder, add_part
+from ..atomic import write_text_atomically
+from .state import add_folder, add_part
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import torch
 from ignite.engine import Engine, Events
 from monai.engines import IterationEvents
 
-from scripts.data.sampling import StudyDataset
-from scripts.metrics.collect import collect_values
+from ..data.sampling import StudyDataset
+from ..metrics.collect import collect_values
 
 logger = logging.getLogger(__name__)
 

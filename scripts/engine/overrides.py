@@ -16,8 +16,8 @@ from monai.bundle import ConfigComponent, ConfigParser
 from monai.bundle.scripts import run
 from monai.bundle.utils import ID_SEP_KEY, MACRO_KEY
 
-from scripts.engine.switches import misfit
-from scripts.errors import CxrError
+from ..errors import CxrError
+from .switches import misfit
 
 # Ids that MONAI's tracking and the bundle's consumers put into any config.
 INJECTED = {

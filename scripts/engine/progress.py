@@ -6,7 +6,7 @@ import ignite.distributed as idist
 from ignite.engine import Engine, Events
 from tqdm import tqdm
 
-from scripts.engine.state import on_error
+from .state import on_error
 
 
 class Progress:

@@ -16,13 +16,13 @@ import torch
 from ignite.engine import Engine, Events
 from torch.nn.parallel import DistributedDataParallel
 
-from scripts.atomic import save_atomically
-from scripts.data.sampling import EpochSampler
-from scripts.encoders.normalization import adopt_normalization
-from scripts.engine.stop import StopSignals, end
-from scripts.errors import CxrError
-from scripts.output_folder import check_folder
-from scripts.tensor_files import read_tensors
+from ..atomic import save_atomically
+from ..data.sampling import EpochSampler
+from ..encoders.normalization import adopt_normalization
+from ..errors import CxrError
+from ..output_folder import check_folder
+from ..tensor_files import read_tensors
+from .stop import StopSignals, end
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from mlflow.entities import RunStatus
 from monai.handlers import MLFlowHandler
 
-from scripts.engine.tracked_values import log_values
-from scripts.engine.tracking import child_tags, is_local, log_files, make_folder
+from .tracked_values import log_values
+from .tracking import child_tags, is_local, log_files, make_folder
 
 
 class TrackEvaluation:

@@ -9,7 +9,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 
-from scripts.names import tracking_key
+from ..names import tracking_key
 
 # By name, or by a tuple of its parts; not spelled out, since the key type of a Mapping is invariant.
 Values = Mapping[Any, Any]

@@ -21,15 +21,15 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow.utils.uri import is_local_uri
 from monai.handlers import MLFlowHandler
 
-from scripts.atomic import write_text_atomically
-from scripts.engine.history import History
-from scripts.engine.overrides import command_line_config
-from scripts.engine.state import add_part, checkpoint_path, on_error, parts, unwrap
-from scripts.engine.stop import was_stopped
-from scripts.engine.tracked_values import log_values
-from scripts.engine.workflow import is_command_line
-from scripts.errors import CxrError, first_line, innermost
-from scripts.names import tracking_key
+from ..atomic import write_text_atomically
+from ..errors import CxrError, first_line, innermost
+from ..names import tracking_key
+from .history import History
+from .overrides import command_line_config
+from .state import add_part, checkpoint_path, on_error, parts, unwrap
+from .stop import was_stopped
+from .tracked_values import log_values
+from .workflow import is_command_line
 
 logger = logging.getLogger(__name__)
 

@@ -11,14 +11,14 @@ import torch
 from ignite.engine import Engine, Events
 from torch import Tensor
 
-from scripts.engine.history import History
-from scripts.engine.state import parts
-from scripts.figures.learning_curves import plot_learning_curves
-from scripts.figures.montage import Panel, plot_montage
-from scripts.figures.overlays import box_panel, mask_panel
-from scripts.figures.style import short
-from scripts.figures.training import GEOMETRY, plot_geometry, plot_training
-from scripts.metrics.collect import collect_values
+from ..figures.learning_curves import plot_learning_curves
+from ..figures.montage import Panel, plot_montage
+from ..figures.overlays import box_panel, mask_panel
+from ..figures.style import short
+from ..figures.training import GEOMETRY, plot_geometry, plot_training
+from ..metrics.collect import collect_values
+from .history import History
+from .state import parts
 
 
 class TrainingPictures:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from ignite.engine import Engine, Events
 
-from scripts.errors import CxrError, SettingError
-from scripts.metrics.binary import lacking
+from ..errors import CxrError, SettingError
+from ..metrics.binary import lacking
 
 logger = logging.getLogger(__name__)
 # Scores of which nothing is left without a finding that can be scored; a loss or an accuracy is.

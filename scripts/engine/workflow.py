@@ -17,8 +17,8 @@ import ignite.distributed as idist
 import torch
 from monai.utils import set_determinism
 
-from scripts.engine.overrides import check_command_line
-from scripts.errors import CxrError, causes, explain_os_error, first_line
+from ..errors import CxrError, causes, explain_os_error, first_line
+from .overrides import check_command_line
 
 logger = logging.getLogger(__name__)
 
@@ -90,4 +90,4 @@ def explain(error: BaseException) -> str:
 
 def _without_trace(text: str) -> str:
     """torch hands an error of a loader's process on as the text of its whole trace; the message is at its end."""
-    return re.split(r"^scripts\.errors\.\w+: ", text, flags=re.MULTILINE)[-1].strip()
+    return re.split(rf"^{re.escape(CxrError.__module__)}\.\w+: ", text, flags=re.MULTILINE)[-1].strip()

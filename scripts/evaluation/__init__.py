@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from scripts.evaluation.grounding import CellMaps, GroundingReport, grounding_items
-from scripts.evaluation.linear_probe import ProbeResult, ProbeRow, compare_probes, probe_cv, probe_rows, probe_split
-from scripts.evaluation.prompts import Prompts
-from scripts.evaluation.report import EvaluationReport
-from scripts.evaluation.shared_space import SharedSpace
-from scripts.evaluation.zero_shot import zero_shot_scores
+from .grounding import CellMaps, GroundingReport, grounding_items
+from .linear_probe import ProbeResult, ProbeRow, compare_probes, probe_cv, probe_rows, probe_split
+from .prompts import Prompts
+from .report import EvaluationReport
+from .shared_space import SharedSpace
+from .zero_shot import zero_shot_scores
 
 __all__ = [
     "CellMaps",

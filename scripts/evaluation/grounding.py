@@ -19,17 +19,17 @@ from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from scripts.atomic import write_text_atomically, writing
-from scripts.errors import CxrError
-from scripts.evaluation.shared_space import SharedSpace
-from scripts.figures.overlays import HeatPanel, plot_heat_maps
-from scripts.metrics.binary import MACRO
-from scripts.metrics.pointing import GroundingScore, grounding_scores, point
-from scripts.output_folder import check_folder
-from scripts.radiograph.letterbox import Letterbox
-from scripts.tables.scores import Score, ScoreRow, print_scores, write_scores
-from scripts.tasks.examples import to_grey
-from scripts.tasks.items import task_items
+from ..atomic import write_text_atomically, writing
+from ..errors import CxrError
+from ..figures.overlays import HeatPanel, plot_heat_maps
+from ..metrics.binary import MACRO
+from ..metrics.pointing import GroundingScore, grounding_scores, point
+from ..output_folder import check_folder
+from ..radiograph.letterbox import Letterbox
+from ..tables.scores import Score, ScoreRow, print_scores, write_scores
+from ..tasks.examples import to_grey
+from ..tasks.items import task_items
+from .shared_space import SharedSpace
 
 logger = logging.getLogger(__name__)
 CENTRE = "centre of the image"

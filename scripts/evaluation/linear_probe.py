@@ -14,11 +14,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from sklearn.preprocessing import StandardScaler
 
-from scripts.data.label_policy import Policies, resolve_labels
-from scripts.errors import CxrError
-from scripts.metrics.binary import lacking, weighted_auroc
-from scripts.statistics.draws import Draws, Groups
-from scripts.statistics.estimate import Difference, Estimate, estimate, estimate_difference
+from ..data.label_policy import Policies, resolve_labels
+from ..errors import CxrError
+from ..metrics.binary import lacking, weighted_auroc
+from ..statistics.draws import Draws, Groups
+from ..statistics.estimate import Difference, Estimate, estimate, estimate_difference
 
 Array = NDArray[Any]
 Parts = list[tuple[Array, Array]]  # pairs of boolean masks [n]: fit on the first, score the second

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 PROMPTS = Path(__file__).with_name("prompts.json")
 SIDES = ("positive", "negative")

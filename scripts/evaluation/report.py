@@ -17,22 +17,19 @@ import torch
 from ignite.engine import Engine, Events
 from numpy.typing import NDArray
 
-from scripts.atomic import write_text_atomically
-from scripts.data.splits import patient_note
-from scripts.encoders.panel import PIXELS, RANDOM
-from scripts.errors import CxrError
-from scripts.evaluation.linear_probe import ProbeResult, compare_probes, probe_cv, probe_split
-from scripts.evaluation.shared_space import SharedSpace
-from scripts.evaluation.zero_shot import zero_shot_scores, zero_shot_summary
-from scripts.figures.score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
-from scripts.figures.training import plot_spectrum
-from scripts.metrics.collect import collect_values
-from scripts.metrics.label_retrieval import label_retrieval
-from scripts.metrics.latent_geometry import latent_geometry, spectrum
-from scripts.metrics.nearest import Index
-from scripts.metrics.retrieval import flatten_retrieval
-from scripts.output_folder import check_folder
-from scripts.tables.scores import (
+from ..atomic import write_text_atomically
+from ..data.splits import patient_note
+from ..encoders.panel import PIXELS, RANDOM
+from ..errors import CxrError
+from ..figures.score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
+from ..figures.training import plot_spectrum
+from ..metrics.collect import collect_values
+from ..metrics.label_retrieval import label_retrieval
+from ..metrics.latent_geometry import latent_geometry, spectrum
+from ..metrics.nearest import Index
+from ..metrics.retrieval import flatten_retrieval
+from ..output_folder import check_folder
+from ..tables.scores import (
     Score,
     ScoreRow,
     geometry_rows,
@@ -43,6 +40,9 @@ from scripts.tables.scores import (
     shared_space_rows,
     write_scores,
 )
+from .linear_probe import ProbeResult, compare_probes, probe_cv, probe_split
+from .shared_space import SharedSpace
+from .zero_shot import zero_shot_scores, zero_shot_summary
 
 logger = logging.getLogger(__name__)
 Protocol = Literal["split", "5-fold"]

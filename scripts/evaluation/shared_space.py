@@ -12,14 +12,14 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from scripts.encoders.card import read_card
-from scripts.encoders.weights import load_weights
-from scripts.errors import CxrError
-from scripts.evaluation.prompts import Prompts, sentences
-from scripts.metrics.label_retrieval import label_retrieval
-from scripts.metrics.nearest import Index
-from scripts.metrics.retrieval import retrieval
-from scripts.text.store import TextStore
+from ..encoders.card import read_card
+from ..encoders.weights import load_weights
+from ..errors import CxrError
+from ..metrics.label_retrieval import label_retrieval
+from ..metrics.nearest import Index
+from ..metrics.retrieval import retrieval
+from ..text.store import TextStore
+from .prompts import Prompts, sentences
 
 BY_FINDING = "finding_"  # before the name of a score whose hits have the same finding, beside those of the same pair
 

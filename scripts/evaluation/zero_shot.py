@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scripts.data.label_policy import resolve_labels
-from scripts.evaluation.linear_probe import ProbeResult, probe_rows
-from scripts.statistics.draws import Draws, Groups
+from ..data.label_policy import resolve_labels
+from ..statistics.draws import Draws, Groups
+from .linear_probe import ProbeResult, probe_rows
 
 
 def zero_shot_scores(

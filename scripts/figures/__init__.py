@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from scripts.figures.geometry_comparison import plot_geometry_comparison
-from scripts.figures.learning_curves import plot_learning_curves
-from scripts.figures.montage import Found, Panel, plot_montage
-from scripts.figures.overlays import HeatPanel, box_panel, mask_panel, plot_heat_maps
-from scripts.figures.score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
-from scripts.figures.training import plot_geometry, plot_spectrum, plot_training
+from .geometry_comparison import plot_geometry_comparison
+from .learning_curves import plot_learning_curves
+from .montage import Found, Panel, plot_montage
+from .overlays import HeatPanel, box_panel, mask_panel, plot_heat_maps
+from .score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
+from .training import plot_geometry, plot_spectrum, plot_training
 
 __all__ = [
     "Found",

@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from scripts.errors import CxrError
-from scripts.figures.style import MARKERS, add_axes, color, new_figure, save, styled
-from scripts.figures.training import GEOMETRY, Row, draw_spectrum, log_scale_if_wide
-from scripts.metrics.collapse import first_collapse
+from ..errors import CxrError
+from ..metrics.collapse import first_collapse
+from .style import MARKERS, add_axes, color, new_figure, save, styled
+from .training import GEOMETRY, Row, draw_spectrum, log_scale_if_wide
 
 STYLES = ("-", "--", ":")  # colours repeat after seven methods
 

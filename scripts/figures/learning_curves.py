@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from scripts.errors import CxrError
-from scripts.figures.style import QUIET, add_axes, color, new_figure, save, short, styled
-from scripts.figures.training import draw_curve, log_scale_if_wide
+from ..errors import CxrError
+from .style import QUIET, add_axes, color, new_figure, save, short, styled
+from .training import draw_curve, log_scale_if_wide
 
 Row = Mapping[str, float]
 VALIDATION_LOSS = ("val_loss", "val_val_loss")

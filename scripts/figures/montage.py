@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch, Rectangle
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.errors import CxrError
-from scripts.figures.style import OVERLAY, add_axes, new_figure, save, styled
+from ..errors import CxrError
+from .style import OVERLAY, add_axes, new_figure, save, styled
 
 TINT = 0.38  # opacity of a predicted mask
 

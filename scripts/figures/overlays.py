@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.errors import CxrError
-from scripts.figures.montage import Found, Panel, draw_frame
-from scripts.figures.style import OVERLAY, add_axes, new_figure, save, styled
+from ..errors import CxrError
+from .montage import Found, Panel, draw_frame
+from .style import OVERLAY, add_axes, new_figure, save, styled
 
 
 def mask_panel(

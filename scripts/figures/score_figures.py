@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from scripts.figures.style import QUIET, add_axes, color, new_figure, save, styled
+from .style import QUIET, add_axes, color, new_figure, save, styled
 
 Results = Mapping[str, Mapping[str, Any]]
 RETRIEVAL = ("r_at_1", "r_at_5", "r_at_10", "mrr", "finding_p_at_5", "finding_p_at_10")

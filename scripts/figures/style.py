@@ -11,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from scripts.atomic import writing
+from ..atomic import writing
 
 P = ParamSpec("P")
 

@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 from numpy.typing import ArrayLike
 
-from scripts.errors import CxrError
-from scripts.figures.style import MARKERS, QUIET, add_axes, color, new_figure, save, styled
+from ..errors import CxrError
+from .style import MARKERS, QUIET, add_axes, color, new_figure, save, styled
 
 Row = Mapping[str, float]
 GEOMETRY = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.metrics.binary import (
+from .binary import (
     MACRO,
     Mode,
     auroc,
@@ -11,12 +11,12 @@ from scripts.metrics.binary import (
     weighted_class_auroc,
     weighted_sensitivity_at,
 )
-from scripts.metrics.collapse import first_collapse, why_collapsed
-from scripts.metrics.collect import collect_values
-from scripts.metrics.epoch_metrics import EpochFeatures, LatentGeometry, Retrieval
-from scripts.metrics.hausdorff import hausdorff95
-from scripts.metrics.label_retrieval import label_retrieval
-from scripts.metrics.latent_geometry import (
+from .collapse import first_collapse, why_collapsed
+from .collect import collect_values
+from .epoch_metrics import EpochFeatures, LatentGeometry, Retrieval
+from .hausdorff import hausdorff95
+from .label_retrieval import label_retrieval
+from .latent_geometry import (
     alignment,
     effective_rank,
     latent_geometry,
@@ -25,10 +25,10 @@ from scripts.metrics.latent_geometry import (
     spectrum,
     uniformity,
 )
-from scripts.metrics.nearest import Index, nearest
-from scripts.metrics.pointing import GroundingScore, Pointing, grounding_scores, point
-from scripts.metrics.retrieval import flatten_retrieval, retrieval
-from scripts.metrics.validation_loss import ValidationLoss
+from .nearest import Index, nearest
+from .pointing import GroundingScore, Pointing, grounding_scores, point
+from .retrieval import flatten_retrieval, retrieval
+from .validation_loss import ValidationLoss
 
 __all__ = [
     "EpochFeatures",

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from scripts.statistics.draws import Draws, Floats, ratio
+from ..statistics.draws import Draws, Floats, ratio
 
 Mode = Literal["multilabel", "multiclass"]
 MACRO = "macro"  # what the mean over classes is called

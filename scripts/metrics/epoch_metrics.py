@@ -12,10 +12,10 @@ from ignite.engine import Engine
 from ignite.metrics import Metric
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.metrics.collect import collect_values
-from scripts.metrics.latent_geometry import alignment, latent_geometry, spectrum
-from scripts.metrics.retrieval import flatten_retrieval, retrieval
+from ..errors import CxrError
+from .collect import collect_values
+from .latent_geometry import alignment, latent_geometry, spectrum
+from .retrieval import flatten_retrieval, retrieval
 
 
 class EpochFeatures(Metric):

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.metrics.nearest import NOBODY, Index, Neighbours, nearest
-from scripts.metrics.retrieval import chance_of_hit, median_score, ranked_entry
-from scripts.metrics.ties import Around, chance_of_any, expected_hits, first_rank
-from scripts.statistics.draws import Draws, Floats, Groups
-from scripts.statistics.estimate import estimate
+from ..errors import CxrError
+from ..statistics.draws import Draws, Floats, Groups
+from ..statistics.estimate import estimate
+from .nearest import NOBODY, Index, Neighbours, nearest
+from .retrieval import chance_of_hit, median_score, ranked_entry
+from .ties import Around, chance_of_any, expected_hits, first_rank
 
 DEPTH = 1000  # of the lists; a first hit behind them counts as infinitely far, which leaves most medians as they are
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 GROUP = 64  # images of one rank share: what the smallest usual validation sets have
 GROUPS = 16

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 Index = Literal["exact", "faiss"]
 Places = NDArray[np.int64]

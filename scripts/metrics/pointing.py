@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.metrics.binary import MACRO
-from scripts.statistics.draws import Draws, Floats, Groups
-from scripts.statistics.estimate import Estimate, estimate
+from ..statistics.draws import Draws, Floats, Groups
+from ..statistics.estimate import Estimate, estimate
+from .binary import MACRO
 
 
 class Pointing(NamedTuple):

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from scripts.errors import CxrError
-from scripts.metrics.ties import Around, chance_of_any, expected_hits, first_rank, log_choose
-from scripts.statistics.draws import Draws, Floats, Groups
-from scripts.statistics.estimate import Estimate, estimate
+from ..errors import CxrError
+from ..statistics.draws import Draws, Floats, Groups
+from ..statistics.estimate import Estimate, estimate
+from .ties import Around, chance_of_any, expected_hits, first_rank, log_choose
 
 CHUNK = 1024  # queries ranked at once, so that memory grows with n and not with n squared
 

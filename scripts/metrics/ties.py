@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaln
 
-from scripts.statistics.draws import Floats
+from ..statistics.draws import Floats
 
 
 class Around(NamedTuple):

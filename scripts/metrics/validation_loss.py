@@ -10,8 +10,8 @@ import torch
 from ignite.engine import Engine
 from ignite.metrics import Metric
 
-from scripts.errors import CxrError
-from scripts.metrics.collect import collect_values
+from ..errors import CxrError
+from .collect import collect_values
 
 
 class ValidationLoss(Metric):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from scripts.predictions.embeddings import EmbeddingWriter, read_embeddings
+from .embeddings import EmbeddingWriter, read_embeddings
 
 __all__ = ["EmbeddingWriter", "read_embeddings"]

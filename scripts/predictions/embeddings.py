@@ -16,11 +16,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from ignite.engine import Engine, Events
 
-from scripts.atomic import writing
-from scripts.errors import CxrError
-from scripts.metrics.collect import collect_values
-from scripts.output_folder import check_folder
-from scripts.predictions.identity import ImageNames, model_identity
+from ..atomic import writing
+from ..errors import CxrError
+from ..metrics.collect import collect_values
+from ..output_folder import check_folder
+from .identity import ImageNames, model_identity
 
 logger = logging.getLogger(__name__)
 

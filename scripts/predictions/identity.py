@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import ignite.distributed as idist
 from monai.data import MetaTensor
 
-from scripts.errors import CxrError
-from scripts.metrics.collect import collect_values
+from ..errors import CxrError
+from ..metrics.collect import collect_values
 
 
 class ImageName(NamedTuple):

@@ -19,12 +19,12 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor, decollate_batch
 from numpy.typing import NDArray
 
-from scripts.atomic import write_text_atomically
-from scripts.errors import CxrError
-from scripts.metrics.collect import collect_values
-from scripts.output_folder import check_folder
-from scripts.predictions.identity import ImageName, ImageNames, model_identity
-from scripts.radiograph.letterbox import Letterbox
+from ..atomic import write_text_atomically
+from ..errors import CxrError
+from ..metrics.collect import collect_values
+from ..output_folder import check_folder
+from ..radiograph.letterbox import Letterbox
+from .identity import ImageName, ImageNames, model_identity
 
 logger = logging.getLogger(__name__)
 

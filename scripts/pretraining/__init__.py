@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from scripts.pretraining.adaptor import Adaptor
-from scripts.pretraining.decay import decay_groups
-from scripts.pretraining.dual_encoder import DualEncoder
-from scripts.pretraining.infonce import ConVirt, InfoNCELoss
-from scripts.pretraining.mflag import MFlag, MFlagLoss
-from scripts.pretraining.orthogonality import orthogonality
-from scripts.pretraining.siglip import SigLip, SigLipLoss
-from scripts.pretraining.supervised import Supervised, SupervisedLoss
+from .adaptor import Adaptor
+from .decay import decay_groups
+from .dual_encoder import DualEncoder
+from .infonce import ConVirt, InfoNCELoss
+from .mflag import MFlag, MFlagLoss
+from .orthogonality import orthogonality
+from .siglip import SigLip, SigLipLoss
+from .supervised import Supervised, SupervisedLoss
 
 __all__ = [
     "Adaptor",

@@ -10,12 +10,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.encoders.adapted import AdaptedEncoder
-from scripts.encoders.factory import feature_encoder
-from scripts.errors import CxrError
-from scripts.precision import Precision
-from scripts.pretraining.dual_encoder import DualEncoder
-from scripts.pretraining.infonce import LOG_SCALE, MAX_LOG_SCALE
+from ..encoders.adapted import AdaptedEncoder
+from ..encoders.factory import feature_encoder
+from ..errors import CxrError
+from ..precision import Precision
+from .dual_encoder import DualEncoder
+from .infonce import LOG_SCALE, MAX_LOG_SCALE
 
 
 class Adaptor(DualEncoder):

@@ -7,9 +7,9 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
-from scripts.channels_last import channels_last
-from scripts.encoders.factory import feature_encoder
-from scripts.precision import Precision, autocast_enabled, check_precision
+from ..channels_last import channels_last
+from ..encoders.factory import feature_encoder
+from ..precision import Precision, autocast_enabled, check_precision
 
 
 class DualEncoder(nn.Module):

@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.distributed import gather_over_ranks
-from scripts.precision import Precision
-from scripts.pretraining.dual_encoder import DualEncoder, feature_dim, single
+from ..distributed import gather_over_ranks
+from ..precision import Precision
+from .dual_encoder import DualEncoder, feature_dim, single
 
 LOG_SCALE = math.log(1 / 0.07)
 MAX_LOG_SCALE = math.log(100)

@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.distributed import count_over_ranks, sum_over_ranks
-from scripts.precision import Precision
-from scripts.pretraining.dual_encoder import DualEncoder, feature_dim
-from scripts.pretraining.orthogonality import LAMBDA_OFFDIAG, Normalize, orthogonality
+from ..distributed import count_over_ranks, sum_over_ranks
+from ..precision import Precision
+from .dual_encoder import DualEncoder, feature_dim
+from .orthogonality import LAMBDA_OFFDIAG, Normalize, orthogonality
 
 
 def projector(in_dim: int, hidden_dim: int, out_dim: int) -> nn.Sequential:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 
-from scripts.distributed import count_over_ranks, sum_over_ranks, world_size
+from ..distributed import count_over_ranks, sum_over_ranks, world_size
 
 Normalize = Literal["none", "row_l2", "standardize"]
 NORMALIZATIONS: tuple[Normalize, ...] = ("none", "row_l2", "standardize")

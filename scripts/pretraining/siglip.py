@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from scripts.pretraining.infonce import ConVirt, false_negatives, similarities
+from .infonce import ConVirt, false_negatives, similarities
 
 # The paper's: with its bias a fresh network says no to every pair, as is right of all but one in N.
 LOG_SCALE, BIAS = math.log(10), -10.0

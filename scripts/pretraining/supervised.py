@@ -7,10 +7,10 @@ from contextlib import nullcontext
 import torch
 from torch import nn
 
-from scripts.channels_last import channels_last
-from scripts.precision import Precision, autocast_enabled, check_precision
-from scripts.pretraining.dual_encoder import feature_dim
-from scripts.tasks.classification.network import ClassificationLoss
+from ..channels_last import channels_last
+from ..precision import Precision, autocast_enabled, check_precision
+from ..tasks.classification.network import ClassificationLoss
+from .dual_encoder import feature_dim
 
 
 class Supervised(nn.Module):

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from scripts.radiograph.letterbox import Letterbox
+from .letterbox import Letterbox
 
 __all__ = ["Letterbox"]

@@ -14,14 +14,14 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
 from rle.utils import decode_pixel_data as decode_rle
 
-from scripts.errors import UnreadableError, reading
-from scripts.radiograph.codestream import Stream, jpeg_2000_header, jpeg_header
-from scripts.radiograph.dicom_file import inflate
-from scripts.radiograph.jpeg_2000 import decode_jpeg_2000
-from scripts.radiograph.jpeg_xl import decode_jpeg_xl, jpeg_xl_header
-from scripts.radiograph.layout import Layout
-from scripts.radiograph.stored_values import native_values, stream_values
-from scripts.radiograph.vocabulary import syntax_name
+from ..errors import UnreadableError, reading
+from .codestream import Stream, jpeg_2000_header, jpeg_header
+from .dicom_file import inflate
+from .jpeg_2000 import decode_jpeg_2000
+from .jpeg_xl import decode_jpeg_xl, jpeg_xl_header
+from .layout import Layout
+from .stored_values import native_values, stream_values
+from .vocabulary import syntax_name
 
 NATIVE = (
     *(uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian),

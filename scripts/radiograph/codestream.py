@@ -6,7 +6,7 @@ import struct
 from dataclasses import dataclass
 from typing import Literal
 
-from scripts.errors import UnreadableError
+from ..errors import UnreadableError
 
 NO_FRAME_HEADER = (0xC4, 0xC8, 0xCC)
 """JPEG markers between SOF0 and SOF15 that are tables."""

@@ -13,8 +13,8 @@ from pydicom.filereader import read_dataset
 from pydicom.tag import BaseTag, Tag
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
-from scripts.errors import UnreadableError
-from scripts.radiograph.layout import MAX_PIXELS
+from ..errors import UnreadableError
+from .layout import MAX_PIXELS
 
 PREAMBLE = 128
 PREFIX = b"DICM"

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from scripts.errors import UnreadableError
-from scripts.radiograph.layout import Layout
-from scripts.radiograph.look_up_table import look_up, table_in
-from scripts.radiograph.vocabulary import LUT_SHAPES, code
+from ..errors import UnreadableError
+from .layout import Layout
+from .look_up_table import look_up, table_in
+from .vocabulary import LUT_SHAPES, code
 
 CONTRADICTION = "MONOCHROME1 with Presentation LUT Shape IDENTITY"
 FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from openjpeg.utils import decode
 from PIL import Image
 
-from scripts.radiograph.codestream import Stream
-from scripts.radiograph.layout import Layout
+from .codestream import Stream
+from .layout import Layout
 
 MAX_HALVINGS = 2
 """A decode at 1/4 holds 44 dB against the exact picture at 512 pixels (noisy detector); at 1/8, 40 dB."""

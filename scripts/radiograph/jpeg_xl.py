@@ -9,8 +9,8 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.errors import UnreadableError
-from scripts.radiograph.codestream import Stream
+from ..errors import UnreadableError
+from .codestream import Stream
 
 CODESTREAM = b"\xff\x0a"
 CONTAINER = b"\0\0\0\x0cJXL \r\n\x87\n"

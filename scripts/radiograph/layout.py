@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pydicom import uid
 from pydicom.dataset import Dataset
 
-from scripts.errors import UnreadableError
-from scripts.radiograph.codestream import Stream
-from scripts.radiograph.vocabulary import COLOUR, GREY, PHOTOMETRIC, code, kind_of
+from ..errors import UnreadableError
+from .codestream import Stream
+from .vocabulary import COLOUR, GREY, PHOTOMETRIC, code, kind_of
 
 MAX_PIXELS = 2**26
 """Largest image that is decoded, pixels: four times the largest detector; a header that claims more is a lie."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from scripts.errors import UnreadableError
+from ..errors import UnreadableError
 
 SPAN = 2**16
 

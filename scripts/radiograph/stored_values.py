@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.radiograph.codestream import Stream
-from scripts.radiograph.layout import Layout
+from .codestream import Stream
+from .layout import Layout
 
 
 def native_values(pixels: NDArray[Any], layout: Layout) -> NDArray[Any]:

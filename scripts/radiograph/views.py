@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 PA, AP, SUPINE, FRONTAL, LATERAL, OTHER, UNKNOWN = "PA", "AP", "AP supine", "frontal", "lateral", "other", "unknown"
 VIEWS = (PA, AP, SUPINE, FRONTAL, LATERAL, OTHER, UNKNOWN)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from scripts.statistics.draws import Draws, Floats, Groups, ratio
-from scripts.statistics.estimate import (
+from .draws import Draws, Floats, Groups, ratio
+from .estimate import (
     Difference,
     Estimate,
     estimate,

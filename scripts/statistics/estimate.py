@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.statistics.draws import Floats
+from .draws import Floats
 
 LEVEL = 0.95
 # A share of 1/e of the draws lacks the only patient with a finding, and the others repeat that patient: their spread

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from scripts.tables.csv_text import csv_text
-from scripts.tables.page import Picture, Section, write_html
-from scripts.tables.scores import (
+from .csv_text import csv_text
+from .page import Picture, Section, write_html
+from .scores import (
     Score,
     ScoreRow,
     geometry_rows,

@@ -9,8 +9,8 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from scripts.atomic import write_text_atomically
-from scripts.tables.scores import Score, ScoreRow, short_number
+from ..atomic import write_text_atomically
+from .scores import Score, ScoreRow, short_number
 
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --quiet: #5c5c5c; --paper: #fff; --line: #d9d9d9; --tint: #f3f5f7; }

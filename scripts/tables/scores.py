@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from scripts.atomic import write_text_atomically
-from scripts.errors import CxrError
-from scripts.statistics.estimate import Estimate
-from scripts.tables.csv_text import csv_text
+from ..atomic import write_text_atomically
+from ..errors import CxrError
+from ..statistics.estimate import Estimate
+from .csv_text import csv_text
 
 Results = Mapping[str, Mapping[str, Any]]
 RETRIEVAL = {

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from scripts.tasks.examples import Example
-from scripts.tasks.headline import HEADLINES, headline, trivial_answer, unscored
-from scripts.tasks.items import target_names, task_items
-from scripts.tasks.prepare import parameter_groups, prepare_network
-from scripts.tasks.probabilities import Probabilitiesd, probabilities
-from scripts.tasks.protocol import by_protocol
-from scripts.tasks.report import TaskReport, TaskScores, split_table
+from .examples import Example
+from .headline import HEADLINES, headline, trivial_answer, unscored
+from .items import target_names, task_items
+from .prepare import parameter_groups, prepare_network
+from .probabilities import Probabilitiesd, probabilities
+from .protocol import by_protocol
+from .report import TaskReport, TaskScores, split_table
 
 __all__ = [
     "Example",

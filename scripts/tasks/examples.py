@@ -13,7 +13,7 @@ from monai.inferers import Inferer
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scripts.engine.state import evaluating
+from ..engine.state import evaluating
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from scripts.errors import CxrError
-from scripts.metrics.binary import weighted_class_auroc
-from scripts.statistics.draws import Draws, Floats
-from scripts.tasks.detection.average_precision import weighted_map
-from scripts.tasks.detection.template_boxes import with_templates
-from scripts.tasks.report import split_table
-from scripts.tasks.segmentation.dice import weighted_positives_dice
+from ..errors import CxrError
+from ..metrics.binary import weighted_class_auroc
+from ..statistics.draws import Draws, Floats
+from .detection.average_precision import weighted_map
+from .detection.template_boxes import with_templates
+from .report import split_table
+from .segmentation.dice import weighted_positives_dice
 
 
 @dataclass(frozen=True)

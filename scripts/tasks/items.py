@@ -10,13 +10,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from scripts.data.boxes import read_boxes
-from scripts.data.items import did_you_mean, keep_rows, label_values, make_items, usable_rows
-from scripts.data.label_policy import Policies, resolve_labels
-from scripts.data.sources import load_table
-from scripts.data.splits import split_by_fold
-from scripts.data.studies import check_rows, path_columns
-from scripts.errors import CxrError
+from ..data.boxes import read_boxes
+from ..data.items import did_you_mean, keep_rows, label_values, make_items, usable_rows
+from ..data.label_policy import Policies, resolve_labels
+from ..data.sources import load_table
+from ..data.splits import split_by_fold
+from ..data.studies import check_rows, path_columns
+from ..errors import CxrError
 
 Task = Literal["classification", "segmentation", "detection"]
 Items = list[dict[str, Any]]

@@ -11,11 +11,11 @@ from torch import nn
 from torch.func import functional_call
 from torch.utils._pytree import tree_leaves
 
-from scripts.channels_last import channels_last
-from scripts.encoders.base import FeatureEncoder
-from scripts.encoders.factory import load_body
-from scripts.encoders.normalization import Numbers
-from scripts.encoders.weights import RANDOM, load_weights
+from ..channels_last import channels_last
+from ..encoders.base import FeatureEncoder
+from ..encoders.factory import load_body
+from ..encoders.normalization import Numbers
+from ..encoders.weights import RANDOM, load_weights
 
 Network = TypeVar("Network", bound=nn.Module)
 _PROBE = 64  # pixels

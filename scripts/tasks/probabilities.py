@@ -10,7 +10,7 @@ from monai.config import KeysCollection
 from monai.transforms import MapTransform
 from torch import Tensor
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 Mode = Literal["multilabel", "multiclass"]
 

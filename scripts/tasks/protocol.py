@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 PROTOCOLS = ("mended", "published")
 

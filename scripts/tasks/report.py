@@ -17,19 +17,19 @@ import torch
 from ignite.engine import Engine, Events
 from monai.inferers import Inferer, SimpleInferer
 
-from scripts.atomic import write_text_atomically, writing
-from scripts.data.splits import patient_note
-from scripts.encoders.card import fold_note
-from scripts.engine.leave_out import left_out_note
-from scripts.engine.tracking import without_passwords
-from scripts.errors import CxrError
-from scripts.metrics.collect import collect_values
-from scripts.output_folder import check_folder
-from scripts.tables.page import Picture, Section, write_html
-from scripts.tables.scores import ScoreRow, markdown, print_scores, scores_frame, write_scores
-from scripts.tasks.examples import Example, network_output, to_grey
-from scripts.tasks.plain_values import plain
-from scripts.tasks.scored_images import count_line, split_table
+from ..atomic import write_text_atomically, writing
+from ..data.splits import patient_note
+from ..encoders.card import fold_note
+from ..engine.leave_out import left_out_note
+from ..engine.tracking import without_passwords
+from ..errors import CxrError
+from ..metrics.collect import collect_values
+from ..output_folder import check_folder
+from ..tables.page import Picture, Section, write_html
+from ..tables.scores import ScoreRow, markdown, print_scores, scores_frame, write_scores
+from .examples import Example, network_output, to_grey
+from .plain_values import plain
+from .scored_images import count_line, split_table
 
 logger = logging.getLogger(__name__)
 REQUIRED = ("image_id", "patient_id")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from scripts.text.cleaning import clean_text
-from scripts.text.key import text_key
-from scripts.text.language_model import FrozenLanguageModel
-from scripts.text.packaged import PACKAGED, PackagedModel
-from scripts.text.report import Report, read_report, report_sections, report_text
-from scripts.text.store import TextStore, language_model_identity
+from .cleaning import clean_text
+from .key import text_key
+from .language_model import FrozenLanguageModel
+from .packaged import PACKAGED, PackagedModel
+from .report import Report, read_report, report_sections, report_text
+from .store import TextStore, language_model_identity
 
 __all__ = [
     "FrozenLanguageModel",

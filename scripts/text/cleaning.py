@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from scripts.text.marks import Unmarked, take_out_marks
+from .marks import Unmarked, take_out_marks
 
 _EMPTY = re.compile(r"[(\[]\s*[)\]]")  # brackets that a mark has left empty
 _UNTIDY = tuple(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
-from scripts.text.grammar import words_of
+from .grammar import words_of
 
 Section = Literal["findings", "impression", "other"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 
 def text_key(text: str) -> str:

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from scripts.errors import CxrError
-from scripts.precision import computes_bfloat16
-from scripts.text.model_files import ModelFiles
-from scripts.text.packaged import PACKAGED
+from ..errors import CxrError
+from ..precision import computes_bfloat16
+from .model_files import ModelFiles
+from .packaged import PACKAGED
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class FrozenLanguageModel:
         """Width of a vector, from the model's configuration: no weights are read."""
         if self.files.model in PACKAGED:
             return PACKAGED[self.files.model].dim
-        from scripts.text.stock_encoder import load_config
+        from .stock_encoder import load_config
 
         return int(load_config(self.files.config_path()).hidden_size)
 
@@ -113,7 +113,7 @@ class FrozenLanguageModel:
         """
         if self._encoder is not None:
             return
-        from scripts.text.stock_encoder import (
+        from .stock_encoder import (
             load_encoder,
             load_tokenizer,
         )  # brings transformers, which a full store never needs

@@ -17,7 +17,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from scripts.text.grammar import (
+from .grammar import (
     ADJECTIVE,
     ADVERBS,
     AFTER_NEGATION,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from scripts.text.headings import heading_of
+from .headings import heading_of
 
 _BREAK = re.compile(r"<\s*/?\s*(?:br|p|div|li|ul|ol|h[1-6]|tr)\b[^>]*>", re.IGNORECASE)
 _BOLD = re.compile(

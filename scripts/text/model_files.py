@@ -11,8 +11,8 @@ from pathlib import Path
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-from scripts.errors import CxrError
-from scripts.text.packaged import PACKAGED, file_sha256
+from ..errors import CxrError
+from .packaged import PACKAGED, file_sha256
 
 _TOKENIZER = ("tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model")
 _SAFE, _TORCH = "model*.safetensors", "pytorch_model*.bin"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from scripts.errors import CxrError
+from ..errors import CxrError
 
 
 @dataclass(frozen=True)

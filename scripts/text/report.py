@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scripts.text.cleaning import clean
-from scripts.text.headings import KNOWN
-from scripts.text.marks import Unmarked
-from scripts.text.markup import plain
-from scripts.text.sections import Split, split_report
+from .cleaning import clean
+from .headings import KNOWN
+from .marks import Unmarked
+from .markup import plain
+from .sections import Split, split_report
 
 
 @dataclass(frozen=True)

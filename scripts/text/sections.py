@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scripts.text.headings import KNOWN, Heading, Section, heading_of, is_title
-from scripts.text.marks import PLACEHOLDER
-from scripts.text.markup import plain
+from .headings import KNOWN, Heading, Section, heading_of, is_title
+from .marks import PLACEHOLDER
+from .markup import plain
 
 _BANNER = "final report"
 _NAME_BEFORE_COLON = re.compile(r"[A-Za-z][A-Za-z0-9 \t/&(),'-]*\Z")

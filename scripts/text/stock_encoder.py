@@ -16,8 +16,8 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModel, AutoTokenizer
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES
 
-from scripts.errors import CxrError, first_line
-from scripts.tensor_files import check_folder
+from ..errors import CxrError, first_line
+from ..tensor_files import check_folder
 
 logger = logging.getLogger(__name__)
 

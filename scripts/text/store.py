@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 from filelock import FileLock
 
-from scripts.atomic import write_text_atomically, writing
-from scripts.errors import CxrError
-from scripts.text.key import text_key
-from scripts.text.language_model import FrozenLanguageModel
+from ..atomic import write_text_atomically, writing
+from ..errors import CxrError
+from .key import text_key
+from .language_model import FrozenLanguageModel
 
 _COMMIT_ROWS = 8192  # what a kill can lose
 

@@ -384,11 +384,11 @@ def test_only_what_is_named_comes_along(tmp_path: Path) -> None:
     files = {
         "__init__": '"""Whole."""\n',
         "errors": "class E(Exception): ...\n",
-        "a/__init__": '"""A."""\nfrom scripts.a.one import One, Uno\nfrom scripts.a.two import Two\n',
-        "a/one": "from scripts.errors import E\nclass One: ...\nclass Uno: ...\n",
-        "a/two": "import numpy\nfrom scripts.b import make\nclass Two: ...\n",
-        "b/__init__": '"""B."""\nfrom scripts.b.maker import make, other\n',
-        "b/maker": "def make():\n    from scripts.b import late\ndef other(): ...\n",
+        "a/__init__": '"""A."""\nfrom .one import One, Uno\nfrom .two import Two\n',
+        "a/one": "from ..errors import E\nclass One: ...\nclass Uno: ...\n",
+        "a/two": "import numpy\nfrom ..b import make\nclass Two: ...\n",
+        "b/__init__": '"""B."""\nfrom .maker import make, other\n',
+        "b/maker": "def make():\n    from . import late\ndef other(): ...\n",
         "b/late": "import pandas as pd\n",
     }
     for name, text in files.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.tasks.classification.calibration import (
+from .calibration import (
     Calibration,
     fit_temperature,
     predicted_probabilities,
@@ -10,17 +10,17 @@ from scripts.tasks.classification.calibration import (
     top_answer,
     weighted_ece,
 )
-from scripts.tasks.classification.grad_cam import grad_cam
-from scripts.tasks.classification.metric import ClassificationScores
-from scripts.tasks.classification.network import ClassificationLoss, Classifier
-from scripts.tasks.classification.predictions import ScoreWriter
-from scripts.tasks.classification.prevalence import StartFromPrevalence
-from scripts.tasks.classification.reliability_figure import plot_reliability
-from scripts.tasks.classification.report import ClassificationReport
-from scripts.tasks.classification.roc_figure import plot_roc_pr
-from scripts.tasks.classification.scores import class_counts, score_classes
-from scripts.tasks.classification.subgroups import subgroups
-from scripts.tasks.classification.thresholds import best_f1_threshold
+from .grad_cam import grad_cam
+from .metric import ClassificationScores
+from .network import ClassificationLoss, Classifier
+from .predictions import ScoreWriter
+from .prevalence import StartFromPrevalence
+from .reliability_figure import plot_reliability
+from .report import ClassificationReport
+from .roc_figure import plot_roc_pr
+from .scores import class_counts, score_classes
+from .subgroups import subgroups
+from .thresholds import best_f1_threshold
 
 __all__ = [
     "Calibration",

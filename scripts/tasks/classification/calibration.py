@@ -13,10 +13,10 @@ from numpy.typing import ArrayLike
 from scipy.optimize import minimize_scalar
 from scipy.special import expit, log_softmax
 
-from scripts.atomic import write_text_atomically
-from scripts.errors import CxrError
-from scripts.metrics.binary import Mode
-from scripts.statistics.draws import Draws, Floats, ratio
+from ...atomic import write_text_atomically
+from ...errors import CxrError
+from ...metrics.binary import Mode
+from ...statistics.draws import Draws, Floats, ratio
 
 BINS = 15  # Guo et al. 2017
 WIDEST = 20.0  # temperature; a validation set that is separated, or upside down, would have none

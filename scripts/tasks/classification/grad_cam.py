@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from scripts.encoders.base import FeatureEncoder
-from scripts.engine.state import evaluating, unwrap
+from ...encoders.base import FeatureEncoder
+from ...engine.state import evaluating, unwrap
 
 
 def grad_cam(network: nn.Module, image: Tensor, class_index: int) -> NDArray[np.float32]:

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.metrics.binary import Mode, all_right, decide, lacking, weighted_areas
-from scripts.metrics.collect import collect_values
-from scripts.metrics.epoch_metrics import EpochFeatures
-from scripts.statistics.draws import Draws
-from scripts.tasks.classification.calibration import predicted_probabilities
+from ...errors import CxrError
+from ...metrics.binary import Mode, all_right, decide, lacking, weighted_areas
+from ...metrics.collect import collect_values
+from ...metrics.epoch_metrics import EpochFeatures
+from ...statistics.draws import Draws
+from .calibration import predicted_probabilities
 
 logger = logging.getLogger(__name__)
 

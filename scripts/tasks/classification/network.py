@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.distributed import sum_over_ranks
-from scripts.encoders.factory import feature_encoder
-from scripts.encoders.feature_scale import Standardize
-from scripts.errors import SettingError
-from scripts.metrics.binary import Mode
+from ...distributed import sum_over_ranks
+from ...encoders.factory import feature_encoder
+from ...encoders.feature_scale import Standardize
+from ...errors import SettingError
+from ...metrics.binary import Mode
 
 
 class Classifier(nn.Module):

@@ -10,12 +10,12 @@ import pandas as pd
 from ignite.engine import Engine
 from torch import Tensor
 
-from scripts.atomic import write_text_atomically
-from scripts.errors import CxrError
-from scripts.predictions.writer import Original, PredictionWriter, by_name, output_tensor
-from scripts.tables.csv_text import csv_text
-from scripts.tasks.classification.calibration import read_calibration
-from scripts.tasks.probabilities import Mode, probabilities
+from ...atomic import write_text_atomically
+from ...errors import CxrError
+from ...predictions.writer import Original, PredictionWriter, by_name, output_tensor
+from ...tables.csv_text import csv_text
+from ..probabilities import Mode, probabilities
+from .calibration import read_calibration
 
 
 class ScoreWriter(PredictionWriter):

@@ -7,8 +7,8 @@ import torch
 from ignite.engine import Engine, Events
 from torch import nn
 
-from scripts.data.sampling import StudyDataset
-from scripts.engine.state import unwrap
+from ...data.sampling import StudyDataset
+from ...engine.state import unwrap
 
 
 class StartFromPrevalence:

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.errors import CxrError
-from scripts.figures.style import MARKERS, QUIET, add_axes, add_heading, color, new_figure, save, short, styled
-from scripts.tables.scores import Score
+from ...errors import CxrError
+from ...figures.style import MARKERS, QUIET, add_axes, add_heading, color, new_figure, save, short, styled
+from ...tables.scores import Score
 
 Floats = NDArray[np.float64]
 Z = 1.96  # of a 95 % interval

@@ -14,28 +14,28 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.figures.overlays import HeatPanel, plot_heat_maps
-from scripts.metrics.binary import MACRO, Mode, lacking
-from scripts.metrics.collect import collect_values
-from scripts.statistics.draws import Draws
-from scripts.statistics.estimate import Estimate
-from scripts.tables.scores import Score, ScoreRow
-from scripts.tasks.classification.calibration import (
+from ...errors import CxrError
+from ...figures.overlays import HeatPanel, plot_heat_maps
+from ...metrics.binary import MACRO, Mode, lacking
+from ...metrics.collect import collect_values
+from ...statistics.draws import Draws
+from ...statistics.estimate import Estimate
+from ...tables.scores import Score, ScoreRow
+from ..report import TaskReport, TaskScores
+from ..scored_images import split_table
+from .calibration import (
     WIDEST,
     Calibration,
     fit_temperature,
     predicted_probabilities,
     top_answer,
 )
-from scripts.tasks.classification.grad_cam import grad_cam
-from scripts.tasks.classification.reliability_figure import plot_reliability
-from scripts.tasks.classification.roc_figure import plot_roc_pr
-from scripts.tasks.classification.scores import SCORES, ClassCounts, class_counts, score_classes
-from scripts.tasks.classification.subgroup_rows import subgroup_tables
-from scripts.tasks.classification.thresholds import best_f1_threshold
-from scripts.tasks.report import TaskReport, TaskScores
-from scripts.tasks.scored_images import split_table
+from .grad_cam import grad_cam
+from .reliability_figure import plot_reliability
+from .roc_figure import plot_roc_pr
+from .scores import SCORES, ClassCounts, class_counts, score_classes
+from .subgroup_rows import subgroup_tables
+from .thresholds import best_f1_threshold
 
 Floats = NDArray[np.float64]
 METHOD = "this run"

@@ -12,11 +12,11 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from scripts.errors import CxrError
-from scripts.figures.style import QUIET, add_axes, add_heading, color, new_figure, save, short, styled
-from scripts.statistics.draws import Draws, Floats, Groups
-from scripts.statistics.estimate import estimate_band
-from scripts.tables.scores import Score
+from ...errors import CxrError
+from ...figures.style import QUIET, add_axes, add_heading, color, new_figure, save, short, styled
+from ...statistics.draws import Draws, Floats, Groups
+from ...statistics.estimate import estimate_band
+from ...tables.scores import Score
 
 GRID = np.linspace(0, 1, 201)
 TICKS, TICK_NAMES = (0, 0.5, 1), ("0", ".5", "1")

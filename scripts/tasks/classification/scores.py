@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scripts.metrics.binary import (
+from ...metrics.binary import (
     MACRO,
     Mode,
     accuracy,
@@ -22,9 +22,9 @@ from scripts.metrics.binary import (
     specificity,
     weighted_areas,
 )
-from scripts.statistics.draws import Draws, Floats
-from scripts.statistics.estimate import Estimate, estimate
-from scripts.tasks.classification.calibration import predicted_probabilities, top_answer, weighted_ece
+from ...statistics.draws import Draws, Floats
+from ...statistics.estimate import Estimate, estimate
+from .calibration import predicted_probabilities, top_answer, weighted_ece
 
 SPECIFICITY = 0.9
 SCORES = ("auroc", "auprc", "f1", "sensitivity_at_90", "sensitivity", "specificity")

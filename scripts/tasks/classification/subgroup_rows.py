@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from scripts.metrics.binary import MACRO, lacking, weighted_auroc
-from scripts.statistics.draws import Draws
-from scripts.statistics.estimate import estimate
-from scripts.tables.scores import Score, ScoreRow
-from scripts.tasks.classification.subgroups import subgroups
+from ...metrics.binary import MACRO, lacking, weighted_auroc
+from ...statistics.draws import Draws
+from ...statistics.estimate import estimate
+from ...tables.scores import Score, ScoreRow
+from .subgroups import subgroups
 
 
 def subgroup_tables(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> dict[str, list[ScoreRow]]:

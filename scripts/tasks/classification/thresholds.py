@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from scripts.metrics.binary import lacking
+from ...metrics.binary import lacking
 
 
 def best_f1_threshold(labels: ArrayLike, scores: ArrayLike) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scripts.tasks.detection.average_precision import (
+from .average_precision import (
     MAP_40_75,
     MAP_50_95,
     Matches,
@@ -12,15 +12,15 @@ from scripts.tasks.detection.average_precision import (
     weighted_average_precision,
     weighted_map,
 )
-from scripts.tasks.detection.batch import PrepareBoxes
-from scripts.tasks.detection.detector import CxrDetector, DetectionInferer, DetectionLoss
-from scripts.tasks.detection.froc import Froc, froc_curve, pool_classes, weighted_sensitivity
-from scripts.tasks.detection.froc_figure import plot_froc
-from scripts.tasks.detection.metric import DetectionScores, detection_rows
-from scripts.tasks.detection.network import Detector
-from scripts.tasks.detection.predictions import BoxWriter
-from scripts.tasks.detection.report import DetectionReport
-from scripts.tasks.detection.template_boxes import template_boxes, with_templates
+from .batch import PrepareBoxes
+from .detector import CxrDetector, DetectionInferer, DetectionLoss
+from .froc import Froc, froc_curve, pool_classes, weighted_sensitivity
+from .froc_figure import plot_froc
+from .metric import DetectionScores, detection_rows
+from .network import Detector
+from .predictions import BoxWriter
+from .report import DetectionReport
+from .template_boxes import template_boxes, with_templates
 
 __all__ = [
     "BoxWriter",

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.statistics.draws import Draws, Floats
+from ...statistics.draws import Draws, Floats
 
 MAP_40_75 = np.linspace(0.40, 0.75, 8)  # the published chest protocols' (RSNA 2018, Object-CXR)
 MAP_50_95 = np.linspace(0.50, 0.95, 10)  # COCO's

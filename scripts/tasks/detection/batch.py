@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from monai.engines import PrepareBatch
 
-from scripts.errors import CxrError
+from ...errors import CxrError
 
 Target = dict[str, torch.Tensor]
 

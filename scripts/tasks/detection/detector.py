@@ -12,10 +12,10 @@ from monai.losses import FocalLoss
 from monai.losses.giou_loss import BoxGIoULoss
 from torch import Tensor, nn
 
-from scripts.distributed import sum_over_ranks
-from scripts.errors import CxrError
-from scripts.tasks.detection.anchors import ANCHORS, ShareAnchors
-from scripts.tasks.detection.box_order import from_monai, to_monai
+from ...distributed import sum_over_ranks
+from ...errors import CxrError
+from .anchors import ANCHORS, ShareAnchors
+from .box_order import from_monai, to_monai
 
 Targets = Sequence[dict[str, Tensor]]
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scripts.statistics.draws import Draws, Floats, ratio
-from scripts.tasks.detection.average_precision import Matches, operating_points
+from ...statistics.draws import Draws, Floats, ratio
+from .average_precision import Matches, operating_points
 
 RATES = (0.5, 1.0, 2.0)
 FROC_IOU = 0.5

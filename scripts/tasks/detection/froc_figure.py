@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike, NDArray
 
-from scripts.figures.style import MARKERS, QUIET, add_axes, color, new_figure, save, short, styled
+from ...figures.style import MARKERS, QUIET, add_axes, color, new_figure, save, short, styled
 
 TICKS = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 BANDS = 4  # curves; the bands of more would hide each other

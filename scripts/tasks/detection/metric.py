@@ -12,12 +12,12 @@ from ignite.engine import Engine
 from ignite.metrics import Metric
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.metrics.collect import collect_values
-from scripts.statistics.draws import Draws
-from scripts.statistics.estimate import mean_over_classes
-from scripts.tasks.detection.average_precision import MAP_40_75, MAP_50_95, match_boxes, weighted_average_precision
-from scripts.tasks.detection.froc import FROC_IOU, pool_classes, weighted_sensitivity
+from ...errors import CxrError
+from ...metrics.collect import collect_values
+from ...statistics.draws import Draws
+from ...statistics.estimate import mean_over_classes
+from .average_precision import MAP_40_75, MAP_50_95, match_boxes, weighted_average_precision
+from .froc import FROC_IOU, pool_classes, weighted_sensitivity
 
 
 class DetectionScores(Metric):

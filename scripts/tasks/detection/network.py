@@ -9,8 +9,8 @@ from monai.apps.detection.networks.retinanet_network import RetinaNetClassificat
 from monai.networks.blocks.feature_pyramid_network import FeaturePyramidNetwork, LastLevelMaxPool
 from torch import Tensor, nn
 
-from scripts.encoders.factory import feature_encoder
-from scripts.tasks.detection.anchors import ANCHORS, LEVELS
+from ...encoders.factory import feature_encoder
+from .anchors import ANCHORS, LEVELS
 
 
 class Detector(nn.Module):

@@ -9,11 +9,11 @@ import numpy as np
 from ignite.engine import Engine
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.figures.montage import Panel, plot_montage
-from scripts.metrics.collect import collect_values
-from scripts.names import file_stem
-from scripts.predictions.writer import Original, PredictionWriter
+from ...errors import CxrError
+from ...figures.montage import Panel, plot_montage
+from ...metrics.collect import collect_values
+from ...names import file_stem
+from ...predictions.writer import Original, PredictionWriter
 
 
 class BoxWriter(PredictionWriter):

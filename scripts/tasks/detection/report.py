@@ -10,12 +10,14 @@ import numpy as np
 import pandas as pd
 from ignite.engine import Engine
 
-from scripts.figures.montage import Panel, plot_montage
-from scripts.figures.overlays import box_panel
-from scripts.statistics.draws import Draws, Floats, ratio
-from scripts.statistics.estimate import estimate, estimate_band, mean_over_classes
-from scripts.tables.scores import Score, ScoreRow
-from scripts.tasks.detection.average_precision import (
+from ...figures.montage import Panel, plot_montage
+from ...figures.overlays import box_panel
+from ...statistics.draws import Draws, Floats, ratio
+from ...statistics.estimate import estimate, estimate_band, mean_over_classes
+from ...tables.scores import Score, ScoreRow
+from ..examples import Example
+from ..report import TaskReport, TaskScores, split_table
+from .average_precision import (
     MAP_40_75,
     MAP_50_95,
     Matches,
@@ -23,12 +25,10 @@ from scripts.tasks.detection.average_precision import (
     published_images,
     weighted_average_precision,
 )
-from scripts.tasks.detection.froc import FROC_IOU, RATES, froc_curve, pool_classes, weighted_sensitivity
-from scripts.tasks.detection.froc_figure import plot_froc
-from scripts.tasks.detection.metric import detection_rows
-from scripts.tasks.detection.template_boxes import with_templates
-from scripts.tasks.examples import Example
-from scripts.tasks.report import TaskReport, TaskScores, split_table
+from .froc import FROC_IOU, RATES, froc_curve, pool_classes, weighted_sensitivity
+from .froc_figure import plot_froc
+from .metric import detection_rows
+from .template_boxes import with_templates
 
 METHOD = "this run"
 PUBLISHED = "as published"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from scripts.tasks.detection.average_precision import box_iou
+from .average_precision import box_iou
 
 TEMPLATES = 4  # a class; left and right organs, upper and lower zones
 _SAMPLE = 1500  # true boxes whose overlaps are compared pair by pair

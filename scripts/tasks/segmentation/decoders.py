@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.errors import SettingError
+from ...errors import SettingError
 
 UNET_CHANNELS = (256, 128, 64, 32, 16)
 SETR_CHANNELS = (512, 256, 128, 64)

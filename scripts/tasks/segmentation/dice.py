@@ -16,8 +16,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.statistics.draws import Draws, Floats, ratio
+from ...errors import CxrError
+from ...statistics.draws import Draws, Floats, ratio
 
 DICE = ("dice_positives", "dice_per_image", "dice_all_empty", "dice_set")
 

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.ticker import LogFormatter
 from numpy.typing import ArrayLike
 
-from scripts.errors import CxrError
-from scripts.figures.style import MARKERS, add_axes, color, new_figure, save, styled
+from ...errors import CxrError
+from ...figures.style import MARKERS, add_axes, color, new_figure, save, styled
 
 
 @styled

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from scripts.distributed import sum_over_ranks
-from scripts.errors import SettingError
+from ...distributed import sum_over_ranks
+from ...errors import SettingError
 
 LossKind = Literal["focal_dice", "dice_ce"]
 SMOOTH = 1.0

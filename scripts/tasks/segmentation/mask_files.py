@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from scripts.atomic import writing
+from ...atomic import writing
 
 
 def write_png(values: NDArray[np.uint8], path: Path) -> None:

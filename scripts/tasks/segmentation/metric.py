@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.metrics.collect import collect_values
-from scripts.metrics.epoch_metrics import EpochFeatures
-from scripts.statistics.draws import Draws
-from scripts.statistics.estimate import mean_over_classes
-from scripts.tasks.segmentation.dice import DICE, Counts, mask_counts, weighted_dice
+from ...errors import CxrError
+from ...metrics.collect import collect_values
+from ...metrics.epoch_metrics import EpochFeatures
+from ...statistics.draws import Draws
+from ...statistics.estimate import mean_over_classes
+from .dice import DICE, Counts, mask_counts, weighted_dice
 
 
 class SegmentationScores(EpochFeatures):

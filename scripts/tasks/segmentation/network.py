@@ -7,9 +7,9 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from scripts.encoders.factory import feature_encoder
-from scripts.errors import SettingError
-from scripts.tasks.segmentation.decoders import SETR_CHANNELS, UNET_CHANNELS, TokenDecoder, UNetDecoder
+from ...encoders.factory import feature_encoder
+from ...errors import SettingError
+from .decoders import SETR_CHANNELS, UNET_CHANNELS, TokenDecoder, UNetDecoder
 
 
 class Segmenter(nn.Module):

@@ -12,12 +12,12 @@ from ignite.engine import Engine
 from numpy.typing import NDArray
 from torch import Tensor
 
-from scripts.errors import CxrError
-from scripts.figures.montage import Panel, plot_montage
-from scripts.names import file_parts, file_stem
-from scripts.predictions.writer import Original, PredictionWriter, by_name, output_tensor
-from scripts.tasks.probabilities import probabilities
-from scripts.tasks.segmentation.mask_files import encode_rle, write_nifti, write_png
+from ...errors import CxrError
+from ...figures.montage import Panel, plot_montage
+from ...names import file_parts, file_stem
+from ...predictions.writer import Original, PredictionWriter, by_name, output_tensor
+from ..probabilities import probabilities
+from .mask_files import encode_rle, write_nifti, write_png
 
 Format = Literal["png", "rle", "nifti"]
 SUFFIX = {"png": ".png", "nifti": ".nii.gz"}

@@ -12,19 +12,19 @@ import pandas as pd
 from ignite.engine import Engine
 from numpy.typing import ArrayLike
 
-from scripts.figures.montage import plot_montage
-from scripts.figures.overlays import mask_panel
-from scripts.metrics.collect import collect_values
-from scripts.metrics.hausdorff import hausdorff95
-from scripts.radiograph.letterbox import Letterbox
-from scripts.statistics.draws import Draws, Floats
-from scripts.statistics.estimate import mean_over_classes
-from scripts.tables.scores import ScoreRow
-from scripts.tasks.report import TaskReport, TaskScores, split_table
-from scripts.tasks.segmentation.dice import Counts, mask_counts, per_image_dice, weighted_class_dice
-from scripts.tasks.segmentation.dice_figure import plot_dice_by_size
-from scripts.tasks.segmentation.metric import stacked
-from scripts.tasks.segmentation.rows import dice_rows, distance_rows
+from ...figures.montage import plot_montage
+from ...figures.overlays import mask_panel
+from ...metrics.collect import collect_values
+from ...metrics.hausdorff import hausdorff95
+from ...radiograph.letterbox import Letterbox
+from ...statistics.draws import Draws, Floats
+from ...statistics.estimate import mean_over_classes
+from ...tables.scores import ScoreRow
+from ..report import TaskReport, TaskScores, split_table
+from .dice import Counts, mask_counts, per_image_dice, weighted_class_dice
+from .dice_figure import plot_dice_by_size
+from .metric import stacked
+from .rows import dice_rows, distance_rows
 
 
 class SegmentationReport(TaskReport):

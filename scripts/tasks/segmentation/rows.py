@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from scripts.statistics.draws import Draws, Floats
-from scripts.statistics.estimate import estimate, mean_over_classes
-from scripts.tables.scores import Score, ScoreRow
-from scripts.tasks.segmentation.dice import Counts, batch_mean_dice
+from ...statistics.draws import Draws, Floats
+from ...statistics.estimate import estimate, mean_over_classes
+from ...tables.scores import Score, ScoreRow
+from .dice import Counts, batch_mean_dice
 
 METHOD = "this run"
 DICE = {

@@ -314,7 +314,7 @@ def test_building_needs_no_network_no_data_and_no_folder(project: Path, tmp_path
         "import sys, socket\n"
         "def closed(*_): raise OSError('no network')\n"
         "socket.socket.connect = closed; socket.getaddrinfo = closed\n"
-        "import scripts.image\n"
+        "import scripts.encoders\n"
         "assert not {'monai', 'transformers'} & set(sys.modules), 'heavy'\n"
         f"vit = scripts.encoders.feature_encoder({ {'model_type': 'vit', **TOKENS}!r})\n"
         "net = scripts.encoders.feature_encoder('resnet10')\n"
