@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -264,17 +263,6 @@ class ResumeAndSave:
 def unwrap(network: torch.nn.Module) -> torch.nn.Module:
     """The module inside DistributedDataParallel, so that saved keys carry no `module.`."""
     return network.module if isinstance(network, DistributedDataParallel) else network
-
-
-@contextmanager
-def evaluating(network: torch.nn.Module) -> Iterator[torch.nn.Module]:
-    """The network in eval mode; each of its modules goes back to its own mode."""
-    modes = {module: module.training for module in network.modules()}
-    try:
-        yield network.eval()
-    finally:
-        for module, training in modes.items():
-            module.training = training
 
 
 def random_state() -> dict[str, Any]:

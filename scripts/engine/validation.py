@@ -26,7 +26,7 @@ class CheckValidation:
     patience would have nothing to wait for.
 
     Args:
-        dataset: the validation images (`StudyDataset`), whose items are those of `scripts.tasks.items`.
+        dataset: the validation images (`StudyDataset`), whose items are those of `scripts.tasks.task_items`.
         names: findings, masks or boxes.
         metric: the score that chooses the weights.
         load: transforms that read the masks of an item, where there are any; they are read until each name has one.

@@ -62,7 +62,7 @@ def grounding_items(
     source: str | Path, names: Sequence[str], protocol: str = "split", view: str | Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """Items with at least one box: of the test patients with `split` (the data set of the pre-training), of all with
-    `5-fold` (another one). See `scripts.tasks.items`.
+    `5-fold` (another one). See `scripts.tasks.task_items`.
 
     Raises:
         CxrError: the source has no boxes of these names, or none among these patients.

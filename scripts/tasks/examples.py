@@ -13,7 +13,7 @@ from monai.inferers import Inferer
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..engine.state import evaluating
+from ..engine.evaluating import evaluating
 
 
 @dataclass(frozen=True)

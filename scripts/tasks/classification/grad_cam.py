@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ...encoders.base import FeatureEncoder
-from ...engine.state import evaluating, unwrap
+from ...engine.evaluating import evaluating
+from ...engine.state import unwrap
 
 
 def grad_cam(network: nn.Module, image: Tensor, class_index: int) -> NDArray[np.float32]:
