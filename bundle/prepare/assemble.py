@@ -12,8 +12,9 @@ from bundle.prepare.identity import hash_identities
 from bundle.prepare.ingest import Facts
 from scripts.data.splits import SPLITS, assign_folds, assign_splits, label_fractions, merge_patients
 from scripts.data.studies import path_columns, read_reports
+from scripts.data.views import normalize_views
 from scripts.errors import CxrError
-from scripts.radiograph.views import UNKNOWN, normalize_views
+from scripts.radiograph.views import UNKNOWN
 from scripts.text.key import text_key
 
 FILE_FACTS = {

@@ -13,9 +13,9 @@ import torch
 from scripts.data.image_store import ImageStoreWriter, StoreSettings
 from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
-from scripts.data.standardize import standardize
 from scripts.errors import CxrError, UnreadableError
 from scripts.radiograph.file_kind import is_dicom
+from scripts.radiograph.standard_image import standardize
 
 
 class Ingest:

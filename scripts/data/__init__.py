@@ -11,7 +11,7 @@ from .picture_reader import PictureReader
 from .reader import CxrReader
 from .sampling import EpochSampler, StudyDataset, part_of_rank
 from .sources import features_folder, is_prepared, label_names, language_model_of, load_items, text_folder
-from .standardize import StandardizeRadiographd, standardize
+from .standardize import StandardizeRadiographd
 from .store_reader import StoreReader
 from .studies import read_studies, write_studies
 
@@ -34,7 +34,6 @@ __all__ = [
     "raw_items",
     "read_studies",
     "resolve_labels",
-    "standardize",
     "study_items",
     "text_folder",
     "write_studies",

@@ -12,12 +12,13 @@ import numpy as np
 import pandas as pd
 
 from ..errors import CxrError
-from ..radiograph.views import UNKNOWN, normalize_views, select_views
+from ..radiograph.views import UNKNOWN
 from .cells import read_labels
 from .image_store import IMAGES
 from .raw_files import raw_table
 from .splits import FRACTIONS
 from .studies import read_studies, report_texts
+from .views import normalize_views, select_views
 
 Text = bool | Literal["optional"]
 logger = logging.getLogger(__name__)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from ..errors import CxrError
 from ..radiograph.letterbox import Letterbox
-from .picture_reader import open_picture, turn_upright, viewed
-from .standardize import luminance
+from ..radiograph.picture import open_picture, turn_upright, viewed
+from ..radiograph.standard_image import luminance
 from .studies import EMPTY, UNION, is_path
 
 UNKNOWN = -1.0

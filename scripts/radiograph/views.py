@@ -4,11 +4,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
-
-import pandas as pd
-
-from ..errors import CxrError
 
 PA, AP, SUPINE, FRONTAL, LATERAL, OTHER, UNKNOWN = "PA", "AP", "AP supine", "frontal", "lateral", "other", "unknown"
 VIEWS = (PA, AP, SUPINE, FRONTAL, LATERAL, OTHER, UNKNOWN)
@@ -39,9 +34,9 @@ def normalize_view(value: object) -> str:
     `Frontal`, which says no direction and stays "frontal"; MIMIC-CXR's `LL`, `XTABLE LATERAL`, `LAO`, `AP LLD`.
     Nothing, or a word for it, is "unknown"; what is none of these, or two at once, is "other".
     """
-    if value is None or value is pd.NA or value != value:  # NaN
+    if not isinstance(value, str):  # nothing, in one of the many forms that a table has for it
         return UNKNOWN
-    text = unicodedata.normalize("NFKD", str(value)).encode("ascii", "ignore").decode().lower().replace("_", " ")
+    text = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode().lower().replace("_", " ")
     for pattern, code in _SPELLED:
         text = pattern.sub(code, text)
     words = re.findall(r"[a-z]+", text)
@@ -59,24 +54,3 @@ def normalize_view(value: object) -> str:
     if says(_LYING) and not pa:
         return SUPINE
     return PA if pa else AP if ap else FRONTAL if says(_FRONTAL) else OTHER
-
-
-def normalize_views(column: pd.Series) -> pd.Series:
-    """`normalize_view` of each cell; each distinct text is looked at once."""
-    return column.map({value: normalize_view(value) for value in column.unique()}).fillna(UNKNOWN)
-
-
-def select_views(views: pd.Series, wanted: Iterable[str]) -> pd.Series:
-    """Mask of the rows whose normalised view is wanted: "frontal" is PA, AP (lying, too) and a frontal that says no
-    more; "AP" is a lying one, too.
-
-    Raises:
-        CxrError: for a word that names no view.
-    """
-    kept: set[str] = set()
-    for word in wanted:
-        name = normalize_view(word)
-        if name in (OTHER, UNKNOWN) and word.strip().lower() != name:
-            raise CxrError(f"view={word}: no such view; the views are {', '.join(VIEWS)}.")
-        kept |= {name} | WIDER.get(name, set())
-    return views.isin(kept)

@@ -11,7 +11,7 @@ from monai.data import PydicomReader
 from numpy.typing import NDArray
 
 from scripts.data.reader import CxrReader
-from scripts.data.standardize import standardize
+from scripts.radiograph.standard_image import standardize
 
 DETECTABLE = ("frames", "syntax", "pixel length")
 """Lies that the file itself gives away. So does a compressed stream of its precision: see `is_detectable`. Its sign is

@@ -17,8 +17,9 @@ from scripts.data.boxes import read_boxes
 from scripts.data.image_store import ImageStoreWriter, StoreSettings
 from scripts.data.masks import read_mask
 from scripts.data.picture_reader import PictureReader
-from scripts.data.standardize import StandardizeRadiographd, luminance, standardize
+from scripts.data.standardize import StandardizeRadiographd
 from scripts.radiograph.letterbox import Letterbox
+from scripts.radiograph.standard_image import luminance, standardize
 
 GREY = np.array([[0, 80, 160, 255], [255, 160, 80, 0], [10, 20, 30, 40]], np.uint8)
 load = Compose([LoadImage(reader=PictureReader()), EnsureChannelFirst()])

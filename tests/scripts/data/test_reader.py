@@ -20,9 +20,9 @@ from pydicom.sequence import Sequence
 from bundle.demo.dicom import SYNTAXES, write_dx
 from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
-from scripts.data.standardize import standardize
 from scripts.data.store_reader import StoreReader
 from scripts.errors import CxrError
+from scripts.radiograph.standard_image import standardize
 
 LINE = np.array([[0, 1000, 2000, 3000, 4095]], np.uint16)
 

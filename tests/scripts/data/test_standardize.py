@@ -16,10 +16,11 @@ from PIL import Image
 from bundle.demo.dicom import write_dx
 from scripts.data.picture_reader import PictureReader
 from scripts.data.reader import CxrReader
-from scripts.data.standardize import Quantize, StandardizeRadiographd, luminance, standardize
+from scripts.data.standardize import StandardizeRadiographd
 from scripts.data.store_reader import StoreReader
 from scripts.errors import CxrError
 from scripts.radiograph.letterbox import Letterbox
+from scripts.radiograph.standard_image import Quantize, luminance, standardize
 
 
 def scene(shape: tuple[int, int] = (300, 220), top: int = 4095, seed: int = 0) -> np.ndarray:

@@ -14,10 +14,11 @@ import pydicom
 import pytest
 
 from bundle.demo.dicom import write_dx
-from scripts.data.reader import TAGS, CxrReader
+from scripts.data.reader import CxrReader
 from scripts.errors import CxrError, UnreadableError
 from scripts.radiograph import dicom_file
 from scripts.radiograph.dicom_file import inflate, read_dicom
+from scripts.radiograph.dicom_image import TAGS
 
 PICTURE = np.arange(40 * 30, dtype=np.uint16).reshape(40, 30)
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.data.views import normalize_views, select_views
 from scripts.errors import CxrError
-from scripts.radiograph.views import VIEWS, normalize_view, normalize_views, select_views
+from scripts.radiograph.views import VIEWS, normalize_view
 
 # DICOM: defined terms of PS3.3 C.8.1.1. Archives: all values of the columns View Position (OpenI, NIH, RSNA),
 # ViewPosition_DICOM and Projection (PadChest), Frontal/Lateral and AP/PA (CheXpert) of the tables in torchxrayvision
