@@ -8,14 +8,15 @@ import logging
 import sys
 
 from scripts.errors import CxrError, explain_os_error
+from scripts.root import PACKAGE
 
 # Each verb's module has `add_arguments(parser)` and `main(args) -> exit status`; it is imported only when it is called.
 VERBS = {
-    "demo": ("bundle.demo", "make the demo data: radiograph-like phantoms with reports, as DICOM files"),
-    "prepare": ("bundle.prepare", "read a data set once: study table, image store, text store, audit"),
-    "sweep": ("bundle.sweep", "train and score tasks over label fractions, initialisations and seeds"),
-    "pack": ("bundle.pack", "write a trained network as a bundle of its own"),
-    "bench": ("bundle.bench", "measure speed against the named alternatives, side by side"),
+    "demo": (".demo", "make the demo data: radiograph-like phantoms with reports, as DICOM files"),
+    "prepare": (".prepare", "read a data set once: study table, image store, text store, audit"),
+    "sweep": (".sweep", "train and score tasks over label fractions, initialisations and seeds"),
+    "pack": (".pack", "write a trained network as a bundle of its own"),
+    "bench": (".bench", "measure speed against the named alternatives, side by side"),
 }
 
 
@@ -32,13 +33,13 @@ def main(arguments: list[str] | None = None) -> int:
     )
     parser.add_argument("verb", choices=VERBS, metavar="VERB", help="what to do; see below")
     verb = parser.parse_args(arguments[:1]).verb
-    module = importlib.import_module(VERBS[verb][0])
+    module = importlib.import_module(VERBS[verb][0], __package__)
     verb_parser = argparse.ArgumentParser(prog=f"python -m bundle {verb}", description=VERBS[verb][1])
     module.add_arguments(verb_parser)
     args = verb_parser.parse_args(arguments[1:])
     # Decoders and font finders log their own steps; only what we say is for the person at the console.
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s")
-    for name in ("bundle", "scripts"):
+    for name in (__package__, PACKAGE):
         logging.getLogger(name).setLevel(logging.INFO)
     try:
         return int(module.main(args))

@@ -15,7 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bundle.bench.measure import Row
+from .measure import Row
 
 PARTS = ("ingest", "store", "text", "step", "adaptor", "tasks")
 
@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     rows: list[Row] = []
     for part in args.parts or PARTS:
         print(f"{part} …", flush=True)
-        rows += importlib.import_module(f"bundle.bench.{part}").run()
+        rows += importlib.import_module(f".{part}", __package__).run()
     print_rows(rows)
     if args.json:
         result = {"machine": machine(), "rows": [{**asdict(row), "held": row.held} for row in rows]}

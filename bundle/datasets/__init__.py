@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from bundle.datasets import demo, table
-from bundle.datasets.layout import Layout, Manifest
+from . import demo, table
+from .layout import Layout, Manifest
 
 LAYOUTS: dict[str, Layout] = {
     "demo": Layout("the folder made by `python -m bundle demo`", demo.add_arguments, demo.read),

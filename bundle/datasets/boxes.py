@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from bundle.datasets import cells
 from scripts.data.boxes import check_boxes, read_boxes
 from scripts.data.cells import file_name
 from scripts.data.table_file import column_names, read_table
 from scripts.errors import CxrError
+
+from . import cells
 
 CORNERS = ["x0", "y0", "x1", "y1"]
 

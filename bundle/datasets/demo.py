@@ -5,10 +5,11 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
-from bundle.datasets import table
-from bundle.datasets.layout import Manifest
 from scripts.data.table_file import read_table
 from scripts.errors import CxrError
+
+from . import table
+from .layout import Manifest
 
 DEMO = "demo.csv"
 

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bundle.datasets import boxes, cells
-from bundle.datasets.layout import Manifest
 from scripts.data.cells import file_name, read_ages, read_labels
 from scripts.data.splits import SPLITS, split_words
 from scripts.data.studies import TEXT_COLUMNS, UNION, is_path, map_masks
 from scripts.data.table_file import read_table
 from scripts.errors import CxrError
+
+from . import boxes, cells
+from .layout import Manifest
 
 LOOK_FOR = 200
 PLAIN_COLUMNS = ("study", "view", *TEXT_COLUMNS, "sex", "age", "split")

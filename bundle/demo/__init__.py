@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bundle.demo.generate import add_arguments, main, make_demo
+from .generate import add_arguments, main, make_demo
 
 __all__ = ["add_arguments", "main", "make_demo"]

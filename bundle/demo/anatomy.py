@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bundle.demo.frame import Points, curve
+from .frame import Points, curve
 
 SIDES = ("right", "left")
 

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.demo.frame import Frame, Mask, Plane, blur
+from .frame import Frame, Mask, Plane, blur
 
 
 def expose(mu: Plane, frame: Frame, lungs: Mask, portable: bool, rng: np.random.Generator) -> Plane:

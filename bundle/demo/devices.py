@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bundle.demo.anatomy import Anatomy, sign
-from bundle.demo.frame import Frame, Mask, Plane, Points, blur, curve
+from .anatomy import Anatomy, sign
+from .frame import Frame, Mask, Plane, Points, blur, curve
 
 
 def device_shadow(frame: Frame, anatomy: Anatomy, devices: tuple[str, ...], rng: np.random.Generator) -> Plane:

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from bundle.demo.anatomy import Anatomy, sign
-from bundle.demo.frame import Frame, Mask, Plane, blur, clouds
-from bundle.demo.plan import Finding
+from .anatomy import Anatomy, sign
+from .frame import Frame, Mask, Plane, blur, clouds
+from .plan import Finding
 
 
 @dataclass

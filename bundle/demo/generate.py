@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from bundle.demo.dicom import write_dx
-from bundle.demo.frame import MM_PER_UNIT, Mask
-from bundle.demo.plan import FINDINGS, Study, plan_studies
-from bundle.demo.render import Phantom, render
-from bundle.demo.reports import write_report
 from scripts.errors import CxrError
+
+from .dicom import write_dx
+from .frame import MM_PER_UNIT, Mask
+from .plan import FINDINGS, Study, plan_studies
+from .render import Phantom, render
+from .reports import write_report
 
 RECIPE_VERSION = 1
 _SYNTAX_SHARES = {
@@ -232,7 +233,7 @@ def main(args: argparse.Namespace) -> int:
     """Run `python -m bundle demo`."""
     make_demo(args.out, args.studies, args.seed, args.workers, tuple(args.size))
     if args.montage:
-        from bundle.demo.montage import save_montage  # pydicom's decoders only where they are needed
+        from .montage import save_montage  # pydicom's decoders only where they are needed
 
         save_montage(args.out, args.montage)
     print(f"{args.studies} studies in {args.out} (invented; a test bed, no evidence about patients)")

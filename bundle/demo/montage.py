@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from bundle.demo.frame import Mask
-from bundle.demo.plan import BOXED
 from scripts.data.masks import read_mask
 from scripts.data.reader import CxrReader
+
+from .frame import Mask
+from .plan import BOXED
 
 _COLOURS = {
     "opacity": (40, 200, 255),

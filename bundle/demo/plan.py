@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bundle.demo.anatomy import SIDES, Anatomy
+from .anatomy import SIDES, Anatomy
 
 FINDINGS = ("opacity", "effusion", "pneumothorax", "nodule", "cardiomegaly")
 BOXED = FINDINGS[:4]

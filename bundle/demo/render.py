@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from bundle.demo.anatomy import SIDES, Anatomy
-from bundle.demo.detector import collimate, expose
-from bundle.demo.devices import device_shadow, marker
-from bundle.demo.findings import Chest, box
-from bundle.demo.frame import Frame, Mask, Plane, blur, clouds, pillow
-from bundle.demo.plan import BOXED, FINDINGS, Study
-from bundle.demo.tissue import bones, soft_tissue, trunk, vessel_tree
+from .anatomy import SIDES, Anatomy
+from .detector import collimate, expose
+from .devices import device_shadow, marker
+from .findings import Chest, box
+from .frame import Frame, Mask, Plane, blur, clouds, pillow
+from .plan import BOXED, FINDINGS, Study
+from .tissue import bones, soft_tissue, trunk, vessel_tree
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from bundle.demo import phrases
-from bundle.demo.findings import nodule_radius
-from bundle.demo.frame import MM_PER_UNIT
-from bundle.demo.plan import BOXED, FINDINGS, ZONES, Finding, Study
+from . import phrases
+from .findings import nodule_radius
+from .frame import MM_PER_UNIT
+from .plan import BOXED, FINDINGS, ZONES, Finding, Study
 
 BLANK_RATE = 0.02
 

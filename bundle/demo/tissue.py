@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from bundle.demo.anatomy import SIDES, Anatomy, sign
-from bundle.demo.frame import Frame, Mask, Plane, blur, curve, pillow
+from .anatomy import SIDES, Anatomy, sign
+from .frame import Frame, Mask, Plane, blur, curve, pillow
 
 
 def trunk(frame: Frame, anatomy: Anatomy, portable: bool) -> Plane:

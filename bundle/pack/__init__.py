@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bundle.pack.command import PACKS, add_arguments, main, pack
+from .command import PACKS, add_arguments, main, pack
 
 __all__ = ["PACKS", "add_arguments", "main", "pack"]

@@ -16,7 +16,13 @@ import torch
 from monai.bundle import ConfigParser
 from torch import nn
 
-from bundle.pack.configs import (
+from scripts.atomic import save_atomically
+from scripts.encoders.normalization import image_statistics
+from scripts.encoders.weights import load_weights, read_weights
+from scripts.errors import CxrError
+from scripts.pretraining.mflag import MFlag
+
+from .configs import (
     Config,
     apply_settings,
     carry_normalization,
@@ -24,16 +30,11 @@ from bundle.pack.configs import (
     read_configs,
     set_paths,
 )
-from bundle.pack.data_licence import data_licence
-from bundle.pack.metadata import describe, require
-from bundle.pack.numbers import Run, read_run
-from bundle.pack.readme import readme
-from bundle.pack.scripts_part import ScriptsPart
-from scripts.atomic import save_atomically
-from scripts.encoders.normalization import image_statistics
-from scripts.encoders.weights import load_weights, read_weights
-from scripts.errors import CxrError
-from scripts.pretraining.mflag import MFlag
+from .data_licence import data_licence
+from .metadata import describe, require
+from .numbers import Run, read_run
+from .readme import readme
+from .scripts_part import ScriptsPart
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKS = {

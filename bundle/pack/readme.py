@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bundle.pack.numbers import Run
+from .numbers import Run
 
 TAGS = {
     "pretraining": "Pre-training, Self-Supervised, Vision-Language, Embedding",

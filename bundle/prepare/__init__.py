@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bundle.prepare.command import add_arguments, main
+from .command import add_arguments, main
 
 __all__ = ["add_arguments", "main"]

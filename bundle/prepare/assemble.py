@@ -7,15 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bundle.datasets.layout import Manifest
-from bundle.prepare.identity import hash_identities
-from bundle.prepare.ingest import Facts
 from scripts.data.splits import SPLITS, assign_folds, assign_splits, label_fractions, merge_patients
 from scripts.data.studies import path_columns, read_reports
 from scripts.data.views import normalize_views
 from scripts.errors import CxrError
 from scripts.radiograph.views import UNKNOWN
 from scripts.text.key import text_key
+
+from ..datasets.layout import Manifest
+from .identity import hash_identities
+from .ingest import Facts
 
 FILE_FACTS = {
     "height": "Int64",

@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from bundle.prepare.reports import report_counts
 from scripts.data.splits import FRACTIONS, SPLITS
 from scripts.data.studies import path_columns
+
+from .reports import report_counts
 
 SECTIONS = (
     *("images", "excluded", "photometric", "remarks", "views", "ages"),

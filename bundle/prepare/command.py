@@ -13,13 +13,6 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from bundle.datasets import LAYOUTS, Manifest
-from bundle.prepare import audit, audit_figure
-from bundle.prepare.assemble import assemble
-from bundle.prepare.ingest import ingest, reasons
-from bundle.prepare.journal import has_rows
-from bundle.prepare.look import require_images
-from bundle.prepare.pool import Limits
 from scripts.atomic import atomic_path
 from scripts.data.image_store import StoreSettings
 from scripts.data.splits import patient_note
@@ -28,6 +21,14 @@ from scripts.errors import CxrError
 from scripts.output_folder import check_folder, check_path
 from scripts.text.language_model import FrozenLanguageModel
 from scripts.text.store import TextStore
+
+from ..datasets import LAYOUTS, Manifest
+from . import audit, audit_figure
+from .assemble import assemble
+from .ingest import ingest, reasons
+from .journal import has_rows
+from .look import require_images
+from .pool import Limits
 
 VERSION = 1
 TEXT = "text"

@@ -14,11 +14,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from bundle.prepare.journal import Journal
-from bundle.prepare.pool import Failure, Limits, guarded_map
 from scripts.data.image_store import IMAGES, ImageStoreWriter, StoreSettings
 
-WORKER = "bundle.prepare.worker"
+from .journal import Journal
+from .pool import Failure, Limits, guarded_map
+
+WORKER = f"{__package__}.worker"
 Facts = dict[str, Any]
 
 
@@ -82,7 +83,7 @@ def reasons(facts: dict[int, Facts]) -> dict[str, int]:
 
 def _make_worker(out: Path, count: int, settings: StoreSettings) -> Callable[[tuple[int, str]], Facts]:
     # Only the workers decode, so only they (their server process, once) pay for MONAI's import.
-    from bundle.prepare.worker import Ingest
+    from .worker import Ingest
 
     return Ingest(out, count, settings)
 

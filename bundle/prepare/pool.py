@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from bundle.processes import start_process
+from ..processes import start_process
 
 # A clean server process that has paid for the imports and is copied for each worker; forking the parent itself would
 # copy its threads' locks (the progress bar's among them).

@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from bundle.sweep.plan import RANDOM, Cell
-from bundle.sweep.record import Record
 from scripts.statistics.draws import Draws, Floats
 from scripts.statistics.estimate import estimate, estimate_difference, mean_over_classes
 from scripts.tasks.headline import HEADLINES, headline, trivial_answer, unscored
 from scripts.tasks.report import split_table
+
+from .plan import RANDOM, Cell
+from .record import Record
 
 Ended = Mapping[Cell, Record]
 FEW = 20

@@ -12,9 +12,6 @@ import numpy as np
 import pandas as pd
 from monai.bundle import ConfigWorkflow
 
-from bundle.sweep.plan import Cell
-from bundle.sweep.record import Record, note
-from bundle.sweep.runner import Runner, checkpoint_of
 from scripts.data.masks import LoadMasksd
 from scripts.engine.state import parts
 from scripts.engine.stop import was_stopped
@@ -24,6 +21,10 @@ from scripts.statistics.estimate import mean_over_classes
 from scripts.tasks.detection.average_precision import published_images
 from scripts.tasks.headline import headline, unscored
 from scripts.tasks.report import split_table
+
+from .plan import Cell
+from .record import Record, note
+from .runner import Runner, checkpoint_of
 
 CONFIGS = Path("configs")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from bundle.sweep.cell import CONFIGS
-from bundle.sweep.plan import Cell, Plan
 from scripts.engine.overrides import check_values, is_overridable, read_files
 from scripts.errors import CxrError
 from scripts.tasks.items import target_names
+
+from .cell import CONFIGS
+from .plan import Cell, Plan
 
 
 def check_plan(plan: Plan) -> None:

@@ -13,24 +13,25 @@ import torch
 from filelock import FileLock, Timeout
 from rich.console import Console
 
-from bundle.sweep.aggregate import aggregate
-from bundle.sweep.cell import CellRunner
-from bundle.sweep.checks import check_plan
-from bundle.sweep.compare import Stage, add_comparison_arguments, read_stage
-from bundle.sweep.digest import digest, table_of
-from bundle.sweep.figure import plot_sweep
-from bundle.sweep.paper import paper_markdown, paper_tables, print_paper
-from bundle.sweep.plan import FRACTIONS, MODES, RANDOM, TASKS, Init, Plan, read_configs, read_settings
-from bundle.sweep.record import read_record
-from bundle.sweep.run import run_cells
-from bundle.sweep.runner import Tracked
-from bundle.sweep.table import LEGEND, sweep_notes, sweep_rows
-from bundle.sweep.tracking import ParentRun
-from bundle.sweep.worker import Work
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 from scripts.tables.csv_text import csv_text
 from scripts.tables.scores import print_scores, write_scores
+
+from .aggregate import aggregate
+from .cell import CellRunner
+from .checks import check_plan
+from .compare import Stage, add_comparison_arguments, read_stage
+from .digest import digest, table_of
+from .figure import plot_sweep
+from .paper import paper_markdown, paper_tables, print_paper
+from .plan import FRACTIONS, MODES, RANDOM, TASKS, Init, Plan, read_configs, read_settings
+from .record import read_record
+from .run import run_cells
+from .runner import Tracked
+from .table import LEGEND, sweep_notes, sweep_rows
+from .tracking import ParentRun
+from .worker import Work
 
 
 def add_arguments(parser: ArgumentParser) -> None:

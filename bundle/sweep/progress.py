@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from bundle.sweep.record import Record
-from bundle.sweep.unit import Unit
+from .record import Record
+from .unit import Unit
 
 
 def remaining_seconds(left: Sequence[Unit], ended: Mapping[Any, Record], workers: int) -> float | None:

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from bundle.sweep.unit import Unit
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
+
+from .unit import Unit
 
 Status = Literal["done", "skipped", "failed", "died"]
 BEGUN, RECORD = "begun.json", "cell.json"

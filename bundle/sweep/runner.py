@@ -17,10 +17,11 @@ import numpy as np
 import torch
 from mlflow import MlflowClient
 
-from bundle.sweep.record import Record, begin, write_record
-from bundle.sweep.unit import Unit
 from scripts.engine.tracked_values import log_values
 from scripts.engine.workflow import explain
+
+from .record import Record, begin, write_record
+from .unit import Unit
 
 logger = logging.getLogger(__name__)
 

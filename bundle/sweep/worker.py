@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from bundle.processes import start_process
+from ..processes import start_process
 
 # See bundle.prepare.pool: a clean server process that has paid for the imports. A worker forked from it has no CUDA
 # context yet, so each can open its own.

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from bundle.sweep.compare.command import Stage, add_comparison_arguments, read_stage
+from .command import Stage, add_comparison_arguments, read_stage
 
 __all__ = ["Stage", "add_comparison_arguments", "read_stage"]

@@ -12,18 +12,19 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 
-from bundle.sweep.compare.plan import CONFIGS, PRETRAINING, Comparison, PretrainingCell, read_budget, read_pairs
-from bundle.sweep.compare.pretrain import Pretrained, Probe, pretrain
-from bundle.sweep.compare.report import report_comparison
-from bundle.sweep.compare.starts import starts
-from bundle.sweep.compare.work import EvaluationRunner, PretrainingRunner
-from bundle.sweep.digest import digest, table_of
-from bundle.sweep.plan import Cell, Init, Scoped, read_configs, read_settings
-from bundle.sweep.record import Record
-from bundle.sweep.runner import Tracked
-from bundle.sweep.worker import Work
 from scripts.engine.overrides import check_values, is_overridable, read_files
 from scripts.errors import CxrError
+
+from ..digest import digest, table_of
+from ..plan import Cell, Init, Scoped, read_configs, read_settings
+from ..record import Record
+from ..runner import Tracked
+from ..worker import Work
+from .plan import CONFIGS, PRETRAINING, Comparison, PretrainingCell, read_budget, read_pairs
+from .pretrain import Pretrained, Probe, pretrain
+from .report import report_comparison
+from .starts import starts
+from .work import EvaluationRunner, PretrainingRunner
 
 
 def add_comparison_arguments(parser: ArgumentParser) -> None:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bundle.sweep.plan import Scoped
 from scripts.errors import CxrError
 from scripts.names import is_folder_name
+
+from ..plan import Scoped
 
 CONFIGS = Path("configs")
 PRETRAINING = "pretraining"  # the scope of settings that are for this stage

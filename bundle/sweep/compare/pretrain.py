@@ -9,13 +9,13 @@ from typing import Any
 
 from rich.console import Console
 
-from bundle.sweep.compare.plan import Comparison, EvaluationCell, PretrainingCell
-from bundle.sweep.compare.starts import name_of, settings_of, starts
-from bundle.sweep.digest import digest
-from bundle.sweep.plan import Cell, Init
-from bundle.sweep.record import Record, read_record
-from bundle.sweep.run import run_cells
-from bundle.sweep.worker import Work
+from ..digest import digest
+from ..plan import Cell, Init
+from ..record import Record, read_record
+from ..run import run_cells
+from ..worker import Work
+from .plan import Comparison, EvaluationCell, PretrainingCell
+from .starts import name_of, settings_of, starts
 
 
 @dataclass(frozen=True)

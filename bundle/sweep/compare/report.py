@@ -8,13 +8,14 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from bundle.sweep.compare.figure import plot_comparison
-from bundle.sweep.compare.pretrain import Pretrained
-from bundle.sweep.compare.rows import MODELS, columns, comparison_frame, comparison_rows
 from scripts.atomic import write_text_atomically
 from scripts.figures.geometry_comparison import plot_geometry_comparison
 from scripts.tables.csv_text import csv_text
 from scripts.tables.scores import print_scores, write_scores
+
+from .figure import plot_comparison
+from .pretrain import Pretrained
+from .rows import MODELS, columns, comparison_frame, comparison_rows
 
 LEGEND = (
     "Tasks: mean over seeds [95 % interval over patients]; Δ is the paired difference to what pre-training started "

@@ -13,15 +13,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bundle.sweep.compare.plan import EvaluationCell, PretrainingCell
-from bundle.sweep.compare.pretrain import Pretrained
-from bundle.sweep.compare.starts import AS_IS, name_of
-from bundle.sweep.compare.work import macro_zero_shot
-from bundle.sweep.plan import RANDOM
-from bundle.sweep.record import Record
-from bundle.sweep.table import sweep_rows
 from scripts.metrics.collapse import first_collapse
 from scripts.tables.scores import Score, ScoreRow
+
+from ..plan import RANDOM
+from ..record import Record
+from ..table import sweep_rows
+from .plan import EvaluationCell, PretrainingCell
+from .pretrain import Pretrained
+from .starts import AS_IS, name_of
+from .work import macro_zero_shot
 
 MODELS = Path(__file__).with_name("models.csv")
 WAYS = {"image_to_report": "image→report", "report_to_image": "report→image"}

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from bundle.sweep.compare.plan import PRETRAINING, Comparison, Encoder, PretrainingCell
-from bundle.sweep.plan import RANDOM, Init
-from bundle.sweep.record import Record
+from ..plan import RANDOM, Init
+from ..record import Record
+from .plan import PRETRAINING, Comparison, Encoder, PretrainingCell
 
 AS_IS = "as_is"
 

@@ -11,11 +11,12 @@ from typing import Any
 
 from monai.bundle import ConfigWorkflow
 
-from bundle.sweep.compare.plan import CONFIGS, EvaluationCell, PretrainingCell
-from bundle.sweep.record import BEGUN, Record, note, read_record
-from bundle.sweep.runner import Runner, checkpoint_of
 from scripts.engine.state import parts, unwrap
 from scripts.engine.stop import was_stopped
+
+from ..record import BEGUN, Record, note, read_record
+from ..runner import Runner, checkpoint_of
+from .plan import CONFIGS, EvaluationCell, PretrainingCell
 
 COST = "cost.json"
 
