@@ -16,7 +16,6 @@ VERBS = {
     "prepare": (".prepare", "read a data set once: study table, image store, text store, audit"),
     "sweep": (".sweep", "train and score tasks over label fractions, initialisations and seeds"),
     "pack": (".pack", "write a trained network as a bundle of its own"),
-    "bench": (".bench", "measure speed against the named alternatives, side by side"),
 }
 
 

@@ -13,7 +13,7 @@ import pytest
 from monai.bundle import ComponentLocator
 
 PROJECT = Path(__file__).resolve().parents[2]
-MODULES = sorted(path for folder in ("scripts", "bundle") for path in (PROJECT / folder).rglob("*.py"))
+MODULES = sorted(path for folder in ("scripts", "bundle", "benchmarks") for path in (PROJECT / folder).rglob("*.py"))
 CONFIGS = sorted((PROJECT / "configs").rglob("*.json"))
 # Not needed, not safe, or not to be had beside torch on every machine.
 FORBIDDEN = {"torchvision", "dill", "joblib", "gdcm", "libjpeg", "requests"}

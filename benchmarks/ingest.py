@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from pydicom.pixels.decoders import JPEGLosslessSV1Decoder
 from pydicom.pixels.decoders.base import DecodeRunner
 
+from benchmarks.measure import Row, interleaved, one_thread
+from bundle.demo.dicom import write_dx
 from scripts.data.reader import CxrReader
 from scripts.data.standardize import StandardizeRadiographd
-
-from ..demo.dicom import write_dx
-from .measure import Row, interleaved, one_thread
 
 SIZE = 512
 DETECTOR = (3056, 2544)

@@ -14,6 +14,7 @@ import torch
 from monai.data import DataLoader
 from torch import Tensor, nn
 
+from benchmarks.measure import Row, interleaved, one_thread
 from scripts.data.sampling import StudyDataset
 from scripts.encoders.factory import feature_encoder
 from scripts.encoders.pooled import PooledEncoder
@@ -23,8 +24,6 @@ from scripts.precision import Precision, computes_bfloat16
 from scripts.pretraining.adaptor import Adaptor
 from scripts.pretraining.infonce import InfoNCELoss
 from scripts.text.store import TextStore
-
-from .measure import Row, interleaved, one_thread
 
 VIT = {
     "model_type": "dinov2", "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6, "patch_size": 14,

@@ -14,13 +14,12 @@ import torch
 from monai.data import PersistentDataset
 from monai.transforms import Compose, EnsureChannelFirstd, LoadImaged, Resized, ScaleIntensityRangePercentilesd
 
+from benchmarks.measure import Row, interleaved, one_thread
+from bundle.demo.dicom import write_dx
 from scripts.data.image_store import ImageStore, ImageStoreWriter, StoreSettings
 from scripts.data.standardize import StandardizeRadiographd
 from scripts.data.store_reader import StoreReader
 from scripts.radiograph.standard_image import standardize
-
-from ..demo.dicom import write_dx
-from .measure import Row, interleaved, one_thread
 
 SIZE = 512
 DETECTOR = (3056, 2544)  # pixels of a usual DX detector

@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 import torch
 
+from benchmarks.measure import Row, cpu_ms, interleaved, one_thread
+from bundle.demo.plan import plan_studies
+from bundle.demo.reports import write_report
 from scripts.data.studies import read_reports
 from scripts.errors import CxrError
 from scripts.text.language_model import FrozenLanguageModel
 from scripts.text.packaged import PACKAGED
 from scripts.text.report import read_report
 from scripts.text.stock_encoder import quiet_transformers
-
-from ..demo.plan import plan_studies
-from ..demo.reports import write_report
-from .measure import Row, cpu_ms, interleaved, one_thread
 
 BAR = 15.0
 # Words that are one token each in BERT's vocabulary.

@@ -1,4 +1,4 @@
-"""`python -m bundle bench`: each speed that the project claims, as a ratio against a named alternative in one run."""
+"""`python -m benchmarks`: each speed that the project claims, as a ratio against a named alternative in one run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import platform
+import sys
 import warnings
 from dataclasses import asdict
 from pathlib import Path
@@ -15,19 +16,17 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from .measure import Row
+from benchmarks.measure import Row
 
 PARTS = ("ingest", "store", "text", "step", "adaptor", "tasks")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Arguments of the verb."""
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the benchmarks and prints the table; exit status 1 when a ratio is under its bar."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"which to run, of {', '.join(PARTS)} (default: all)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows, with the machine, as JSON")
-
-
-def main(args: argparse.Namespace) -> int:
-    """Runs the benchmarks and prints the table; exit status 1 when a ratio is under its bar."""
+    args = parser.parse_args(arguments)
     unknown = set(args.parts) - set(PARTS)
     if unknown:
         print(f"No such benchmark: {', '.join(sorted(unknown))}. There are {', '.join(PARTS)}.")
@@ -38,7 +37,7 @@ def main(args: argparse.Namespace) -> int:
     rows: list[Row] = []
     for part in args.parts or PARTS:
         print(f"{part} …", flush=True)
-        rows += importlib.import_module(f".{part}", __package__).run()
+        rows += importlib.import_module(f"benchmarks.{part}").run()
     print_rows(rows)
     if args.json:
         result = {"machine": machine(), "rows": [{**asdict(row), "held": row.held} for row in rows]}
@@ -77,3 +76,7 @@ def machine() -> dict[str, str | int | None]:
         "torch": torch.__version__,
         "monai": monai.__version__,
     }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from benchmarks.measure import Row, interleaved, one_thread
 from scripts.encoders.factory import build_encoder
 from scripts.pretraining.mflag import MFlag, MFlagLoss
-
-from .measure import Row, interleaved, one_thread
 
 AUTHORS = {"where": "features", "normalize": "none", "weight": 1.0}
 

@@ -1,8 +1,7 @@
-"""The bench verb: every part gives rows that its table, its JSON and its exit status can be made of."""
+"""`python -m benchmarks`: every part gives rows that its table, its JSON and its exit status can be made of."""
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import json
 from pathlib import Path
@@ -11,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 
-from bundle import bench
-from bundle.bench.measure import Row
+from benchmarks.__main__ import main
+from benchmarks.measure import Row
 from scripts.precision import computes_bfloat16
 
 TINY_VIT = {"model_type": "vit", "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "patch_size": 56}
@@ -20,26 +19,20 @@ TINY_VIT = {"model_type": "vit", "hidden_size": 16, "num_hidden_layers": 1, "num
 ADAPTOR_ROWS = 4 if computes_bfloat16(torch.device("cpu")) else 2
 
 
-def parse(*arguments: str) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    bench.add_arguments(parser)
-    return parser.parse_args(list(arguments))
-
-
 @pytest.mark.parametrize(("ratio", "status"), [(12.0, 0), (7.9, 1)])
 def test_a_bar_that_is_missed_is_the_exit_status(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], ratio: float, status: int
 ) -> None:
-    module = importlib.import_module("bundle.bench.step")
+    module = importlib.import_module("benchmarks.step")
     monkeypatch.setattr(module, "run", lambda: [Row("step", "theirs", ratio, 8.0, 1.0, ratio, 3)])
-    assert bench.main(parse("step", "--json", str(tmp_path / "bench.json"))) == status
+    assert main(["step", "--json", str(tmp_path / "bench.json")]) == status
     rows = json.loads((tmp_path / "bench.json").read_text())["rows"]
     assert [(row["what"], row["ratio"], row["held"]) for row in rows] == [("step", ratio, status == 0)]
     assert ("MISSED" in capsys.readouterr().out) is (status == 1)
 
 
 def test_an_unknown_part_is_named() -> None:
-    assert bench.main(parse("stpe")) == 2
+    assert main(["stpe"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -53,7 +46,7 @@ def test_an_unknown_part_is_named() -> None:
     ],
 )
 def test_each_part_runs_at_small_size(part: str, arguments: dict[str, Any], count: int) -> None:
-    rows = importlib.import_module(f"bundle.bench.{part}").run(**arguments)
+    rows = importlib.import_module(f"benchmarks.{part}").run(**arguments)
     assert len(rows) == count
     assert all(isinstance(row, Row) and row.ratio > 0 for row in rows)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from benchmarks.measure import Row
 from scripts.engine.autocast import AutocastInferer
 from scripts.tasks.classification.network import ClassificationLoss, Classifier
 from scripts.tasks.detection.detector import CxrDetector, DetectionInferer, DetectionLoss
@@ -20,8 +21,6 @@ from scripts.tasks.detection.network import Detector
 from scripts.tasks.prepare import parameter_groups, prepare_network
 from scripts.tasks.segmentation.loss import SegmentationLoss
 from scripts.tasks.segmentation.network import Segmenter
-
-from .measure import Row
 
 TASKS = ("classification", "segmentation", "detection")
 ENCODERS = ("resnet18", "resnet50")
