@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import rankdata
 
 from scripts.statistics.draws import Draws, Floats
 from scripts.statistics.estimate import estimate, estimate_difference, mean_over_classes
-from scripts.tasks.headline import HEADLINES, headline, trivial_answer, unscored
-from scripts.tasks.report import split_table
+from scripts.tasks.registry import TASKS
+from scripts.tasks.scored_images import split_table
+from scripts.tasks.task import Task
 
 from .plan import RANDOM, Cell
 from .record import Record
@@ -72,8 +72,7 @@ def aggregate(
     """Rows of `Row` for every cell and every setting (task, mode, fraction, initialisation) of a sweep.
 
     The images of all folds of a seed are pooled, each with the score of the one network that had not seen its patient.
-    Networks of different folds need not agree on what a score of 2 means, so a classifier's scores are replaced by
-    their rank among the fold's images, (rank - 1/2) / n, before pooling; masks and boxes are pooled as they are.
+    How scores of different folds become comparable, the task knows (`Task.pool`).
 
     A draw draws patients, and the same patients for every initialisation and seed. The interval is of the mean over
     seeds under these draws; the spread over seeds is told apart from it, as a standard deviation. p-values are not
@@ -103,7 +102,7 @@ def aggregate(
 def _cell_row(cell: Cell, record: Record | None) -> Row:
     record = record or Record("died", "not run yet")
     return Row(
-        "cell", cell.task, cell.mode, cell.fraction, cell.init, HEADLINES[cell.task].name,
+        "cell", cell.task, cell.mode, cell.fraction, cell.init, TASKS[cell.task].headline,
         value=record.value,
         seed=cell.seed,
         fold=cell.fold,
@@ -118,8 +117,9 @@ def _cell_row(cell: Cell, record: Record | None) -> Row:
 
 
 def _group(key: tuple[str, str, int, str], cells: Sequence[Cell], ended: Ended, resamples: int) -> _Group:
-    task, mode, fraction, init = key
-    row = Row("mean", task, mode, fraction, init, HEADLINES[task].name)
+    name, mode, fraction, init = key
+    task = TASKS[name]
+    row = Row("mean", name, mode, fraction, init, task.headline)
     group = _Group(row)
     by_seed: dict[int, list[Cell]] = defaultdict(list)
     for cell in cells:
@@ -150,10 +150,10 @@ def _group(key: tuple[str, str, int, str], cells: Sequence[Cell], ended: Ended, 
         return group
     group.images = tuple(first["image_id"])
     draws = Draws.of(first["patient"].to_numpy(), resamples)
-    seeds = np.stack([headline(task, table, names, draws, only=group.names) for table in tables])
+    seeds = np.stack([task.class_scores(table, names, draws, group.names) for table in tables])
     group.drawn = seeds.mean(axis=0)
     constant = _pooled(task, next(iter(whole.values())), names, trivial=True)
-    level = mean_over_classes(headline(task, constant, names, draws.as_they_are(), only=group.names))[0]
+    level = mean_over_classes(task.class_scores(constant, names, draws.as_they_are(), group.names))[0]
     found = estimate(group.drawn, level)
     row.value, row.lo, row.hi, row.trivial = found.value, found.lo, found.hi, found.trivial
     row.note = "; ".join(filter(None, [row.note, found.reason]))
@@ -171,23 +171,19 @@ def _training_note(row: Row, records: Sequence[Record]) -> str:
     return f"only {fewest} training image{'s' * (fewest != 1)}" if fewest < FEW else ""
 
 
-def _pooled(task: str, cells: Sequence[Cell], names: Sequence[str], trivial: bool = False) -> pd.DataFrame:
+def _pooled(task: Task, cells: Sequence[Cell], names: Sequence[str], trivial: bool = False) -> pd.DataFrame:
     """Scored images of a seed's folds, ordered by image; a patient is told apart by fold and code."""
     tables = []
     for cell in cells:
         table = pd.read_parquet(cell.folder / "evaluation" / "predictions.parquet")
-        table = trivial_answer(task, table, names) if trivial else split_table(table).scored
-        table = table.assign(patient=[f"{cell.fold}/{code}" for code in table["patient"]])
-        if task == "classification" and len(cells) > 1:
-            scores = [f"logit_{name}" for name in names]
-            table = table.assign(**{column: (rankdata(table[column]) - 0.5) / len(table) for column in scores})
-        tables.append(table)
-    return pd.concat(tables).sort_values("image_id", ignore_index=True)
+        table = task.trivial_answer(table, names) if trivial else split_table(table).scored
+        tables.append(table.assign(patient=[f"{cell.fold}/{code}" for code in table["patient"]]))
+    return task.pool(tables, names)
 
 
-def _scored_names(task: str, table: pd.DataFrame, names: Sequence[str], done: Ended) -> tuple[tuple[str, ...], str]:
+def _scored_names(task: Task, table: pd.DataFrame, names: Sequence[str], done: Ended) -> tuple[tuple[str, ...], str]:
     """What the number is the mean over, and a note on the names that are left out, each with the reason."""
-    reasons = {name: f"{reason} among the test images" for name, reason in unscored(task, table, names).items()}
+    reasons = {name: f"{reason} among the test images" for name, reason in task.unscored(table, names).items()}
     for name in names:
         lacking = [cell for cell, record in done.items() if not record.training["positives"].get(name)]
         if lacking:

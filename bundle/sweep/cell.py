@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 from monai.bundle import ConfigWorkflow
 
-from scripts.data.masks import LoadMasksd
 from scripts.engine.state import parts
 from scripts.engine.stop import was_stopped
 from scripts.errors import CxrError
 from scripts.statistics.draws import Draws
 from scripts.statistics.estimate import mean_over_classes
-from scripts.tasks.detection.average_precision import published_images
-from scripts.tasks.headline import headline, unscored
-from scripts.tasks.report import split_table
+from scripts.tasks.registry import TASKS
+from scripts.tasks.scored_images import split_table
+from scripts.tasks.task import Task
 
 from .plan import Cell
 from .record import Record, note
@@ -45,7 +44,7 @@ class CellRunner(Runner):
         if not state["trained"]:
             training = self._workflow(cell, ["train.json"], overrides, "training")
             try:
-                state |= training_facts(cell.task, training)
+                state |= training_facts(TASKS[cell.task], training)
             except CxrError as error:
                 if cell.fraction == 100:
                     raise
@@ -71,7 +70,7 @@ class CellRunner(Runner):
         return record
 
     def _overrides(self, cell: Cell, device: str) -> dict[str, Any]:
-        own = {"cache_dir": str(self.features)} if cell.task == "classification" else {}
+        own = {"cache_dir": str(self.features)} if TASKS[cell.task].caches_features else {}
         return {
             **own,
             "experiment_name": self.tracked.experiment_name,
@@ -108,53 +107,31 @@ class CellRunner(Runner):
         return workflow
 
 
-def training_facts(task: str, workflow: ConfigWorkflow) -> dict[str, Any]:
+def training_facts(task: Task, workflow: ConfigWorkflow) -> dict[str, Any]:
     """Names, and what the training items hold of each: exactly those that the configuration will train on."""
     names = [str(name) for name in workflow.parser.get_parsed_content("names")]
     items = workflow.parser.get_parsed_content("train#dataset#data")
-    positives = dict.fromkeys(names, 0)
-    if task == "classification":
-        labels = np.stack([np.asarray(item["label"], dtype=float) for item in items])
-        positives = dict(zip(names, (labels == 1).sum(axis=0).tolist()))
-    elif task == "detection":
-        for item in items:
-            for index in np.unique(item["label"]):
-                positives[names[int(index)]] += 1
-    else:
-        positives = _positive_masks(items, names, int(workflow.parser.get_parsed_content("image_size")))
+    positives = task.positives(items, names, int(workflow.parser.get_parsed_content("image_size")))
     patients = len({item["patient_id"] for item in items})
     return {"names": names, "training": {"images": len(items), "patients": patients, "positives": positives}}
 
 
-def _positive_masks(items: Sequence[Mapping[Hashable, Any]], names: Sequence[str], size: int) -> dict[str, int]:
-    """Known masks of each name, or 0 when all of them are empty; masks are read until one is not."""
-    load = LoadMasksd(keys="label", size=size)
-    known = {name: sum(bool(item["label"][index]) for item in items) for index, name in enumerate(names)}
-    found: set[str] = set()
-    for item in items:
-        if any(reference and name not in found for name, reference in zip(names, item["label"])):
-            masks = load(item)["label"]
-            found |= {name for name, mask in zip(names, masks) if bool((mask > 0).any())}
-    return {name: count if name in found else 0 for name, count in known.items()}
-
-
 def _scored(cell: Cell, record: Record) -> Record:
-    """The record with its headline, and for detection with the published tables' variant of it."""
+    """The record with its headline, and with that of the task's other choices of images."""
+    task, names = TASKS[cell.task], record.names
     table = split_table(pd.read_parquet(cell.folder / "evaluation" / "predictions.parquet")).scored
-    missing = unscored(cell.task, table, record.names)
-    only = [name for name in record.names if name not in missing and record.training["positives"][name]]
+    missing = task.unscored(table, names)
+    only = [name for name in names if name not in missing and record.training["positives"][name]]
     if not only:
         return record
-    value = _number(cell.task, table, record.names, only)
-    metrics: dict[str, float | None] = dict(record.metrics)
-    if cell.task == "detection":
-        metrics["map_published"] = _number(cell.task, published_images(table), record.names, only)
-    known = {name: found for name, found in metrics.items() if found is not None}
+    value = _number(task, table, names, only)
+    others = {metric: _number(task, images, names, only) for metric, images in task.variants(table).items()}
+    known = {name: found for name, found in {**record.metrics, **others}.items() if found is not None}
     return replace(record, value=value, metrics=known)
 
 
-def _number(task: str, table: pd.DataFrame, names: Sequence[str], only: Sequence[str]) -> float | None:
+def _number(task: Task, table: pd.DataFrame, names: Sequence[str], only: Sequence[str]) -> float | None:
     if table.empty:
         return None
-    value = float(mean_over_classes(headline(task, table, names, Draws.once(len(table)), only))[0])
+    value = float(mean_over_classes(task.class_scores(table, names, Draws.once(len(table)), only))[0])
     return value if np.isfinite(value) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from scripts.engine.overrides import check_values, is_overridable, read_files
 from scripts.errors import CxrError
-from scripts.tasks.items import target_names
+from scripts.tasks.registry import TASKS
 
 from .cell import CONFIGS
 from .plan import Cell, Plan
@@ -19,7 +19,7 @@ def check_plan(plan: Plan) -> None:
     for task in plan.tasks:
         if not (CONFIGS / task / "train.json").is_file():
             raise CxrError(f"{CONFIGS / task / 'train.json'} is not there: run the sweep from the project's root.")
-        there = target_names(plan.dataset, task)  # type: ignore[arg-type]
+        there = TASKS[task].target_names(plan.dataset)
         if not there:
             raise CxrError(f"{plan.dataset} has no target for {task}; leave it out of --tasks.")
         seen: list[tuple[object, ...]] = []

@@ -17,6 +17,7 @@ from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
 from scripts.tables.csv_text import csv_text
 from scripts.tables.scores import print_scores, write_scores
+from scripts.tasks.registry import TASKS
 
 from .aggregate import aggregate
 from .cell import CellRunner
@@ -25,7 +26,7 @@ from .compare import Stage, add_comparison_arguments, read_stage
 from .digest import digest, table_of
 from .figure import plot_sweep
 from .paper import paper_markdown, paper_tables, print_paper
-from .plan import FRACTIONS, MODES, RANDOM, TASKS, Init, Plan, read_configs, read_settings
+from .plan import FRACTIONS, MODES, RANDOM, Init, Plan, read_configs, read_settings
 from .record import read_record
 from .run import run_cells
 from .runner import Tracked
@@ -44,7 +45,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         help="what encoders start from (repeatable): a file of weights, or a transformers folder, which is the encoder "
         "too; `random` is always there",
     )  # fmt: skip
-    add("--tasks", type=_words(TASKS), default=list(TASKS), metavar="T,T", help=f"of {', '.join(TASKS)} (all)")
+    add("--tasks", type=_words(list(TASKS)), default=list(TASKS), metavar="T,T", help=f"of {', '.join(TASKS)} (all)")
     add("--fractions", type=_fractions, default=list(FRACTIONS), metavar="F,F", help="label fractions, %% (1,10,100)")
     add("--seeds", type=_numbers, default=[0, 1, 2], metavar="S,S", help="(0,1,2)")
     add("--modes", type=_words(MODES), default=list(MODES), metavar="M,M", help="of the encoder: frozen, tuned (both)")

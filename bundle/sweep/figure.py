@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from scripts.figures.style import MARKERS, QUIET, add_axes, color, new_figure, save, styled
-from scripts.tasks.headline import HEADLINES
+from scripts.tasks.registry import TASKS
 
 TRIVIAL: Any = (0, (2, 1))  # dashes
 
@@ -35,8 +35,8 @@ def plot_sweep(frame: pd.DataFrame, path: str | Path, title: str = "Label effici
         for axes, mode in zip(row, modes):
             panel = of_task[of_task["mode"] == mode]
             _panel(axes, panel, inits)
-            axes.set_title(f"{task}, encoder {mode}   (dashes: {HEADLINES[task].trivial})", loc="left", fontsize=10)
-            axes.set_ylabel(HEADLINES[task].name)
+            axes.set_title(f"{task}, encoder {mode}   (dashes: {TASKS[task].trivial})", loc="left", fontsize=10)
+            axes.set_ylabel(TASKS[task].headline)
             if task == tasks[-1]:
                 axes.set_xlabel("labelled share of the training patients (images)")
         limits = _limits(of_task)

@@ -11,20 +11,12 @@ from rich.console import Console
 from rich.table import Table
 
 from scripts.errors import CxrError
+from scripts.tasks.registry import TASKS
 
 PUBLISHED = Path(__file__).with_name("published.csv")
 FRACTIONS = (1, 10, 100)
 THIS = "this data"
 EMPTY = "–"
-# What our evaluation calls a published metric, and what our line's name ends in; nothing: we compute none of its kind.
-METRICS: Mapping[tuple[str, str], Mapping[str, str]] = {
-    ("classification", "AUROC"): {"auroc": ""},
-    ("classification", "accuracy"): {"accuracy": ""},
-    ("classification", "F1"): {"f1": ""},
-    ("segmentation", "Dice"): {"dice_per_image": ""},
-    ("segmentation", "mDice"): {},
-    ("detection", "mAP"): {"map_40_75": ", all images", "map_published": ", images as published"},
-}
 FLAGS = {
     "secondary": ("†", "read on a secondary page, not in the paper"),
     "recalled": ("‡", "recalled, not seen"),
@@ -90,7 +82,7 @@ def paper_tables(frame: pd.DataFrame, benchmark: str | None = None) -> list[Pape
         place = benchmark or THIS
         columns += [] if benchmark else [THIS]
         lines = [(*line[:-1], *([] if benchmark else [EMPTY]), line[-1]) for line in lines]
-        own = _own_lines(frame, str(task), METRICS[str(task), str(metric)], columns, place)
+        own = _own_lines(frame, str(task), TASKS[str(task)].published[str(metric)], columns, place)
         title = f"{str(task).capitalize()}, {metric} (%), protocol {protocol}"
         tables.append(PaperTable(title, PROTOCOLS[str(protocol)], columns, [*lines, *own], len(lines)))
     return tables

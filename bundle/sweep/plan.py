@@ -13,9 +13,8 @@ from typing import Any
 
 from scripts.errors import CxrError
 from scripts.names import is_folder_name
-from scripts.tasks.headline import HEADLINES
+from scripts.tasks.registry import TASKS
 
-TASKS = ("classification", "segmentation", "detection")
 MODES = ("frozen", "tuned")
 FRACTIONS = (1, 10, 100)
 RANDOM = "random"
@@ -118,7 +117,7 @@ class Cell:
     @property
     def headline(self) -> str:
         """What its value is called."""
-        return HEADLINES[self.task].name
+        return TASKS[self.task].headline
 
     @property
     def likeness(self) -> tuple[object, ...]:
@@ -143,7 +142,7 @@ class Plan:
 
     dataset: str
     out: Path
-    tasks: Sequence[str] = TASKS
+    tasks: Sequence[str] = tuple(TASKS)
     inits: Sequence[Init] = (Init(RANDOM),)
     modes: Sequence[str] = MODES
     fractions: Sequence[int] = FRACTIONS

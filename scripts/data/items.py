@@ -183,12 +183,17 @@ def _with_text(items: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
 
 def label_values(table: pd.DataFrame, labels: Sequence[str], where: str) -> np.ndarray:
     """`[n, c]` float32 labels of 1, 0, -1 uncertain and NaN unknown."""
-    known = [str(column).removeprefix("label_") for column in table if str(column).startswith("label_")]
+    known = finding_names(table.columns)
     for name in labels:
         if name not in known:
             raise CxrError(f"{where}: no column 'label_{name}'; {did_you_mean(name, known, 'labels')}")
     columns = [read_labels(table[f"label_{name}"], where) for name in labels]
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(table), 0), np.float32)
+
+
+def finding_names(columns: Iterable[Any]) -> list[str]:
+    """Findings of the columns `label_<finding>` of a table."""
+    return [str(column).removeprefix("label_") for column in columns if str(column).startswith("label_")]
 
 
 def did_you_mean(name: str, known: Sequence[str], kind: str) -> str:

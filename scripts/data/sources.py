@@ -12,7 +12,7 @@ import torch
 
 from ..errors import CxrError
 from ..text.language_model import FrozenLanguageModel
-from .items import Text, keep_rows, make_items, study_table
+from .items import Text, finding_names, keep_rows, make_items, study_table
 from .raw_files import raw_columns, raw_table
 from .studies import RECORD, STUDIES, read_studies
 
@@ -63,7 +63,7 @@ def load_table(source: str | Path, folder: bool = False) -> tuple[pd.DataFrame, 
 def label_names(source: str | Path) -> list[str]:
     """Findings of a prepared folder, or of a raw CSV or Parquet file: its columns `label_<finding>`."""
     columns = read_studies(source).columns if is_prepared(source) else raw_columns(source)
-    return [str(column).removeprefix("label_") for column in columns if str(column).startswith("label_")]
+    return finding_names(columns)
 
 
 def is_prepared(source: str | Path) -> bool:

@@ -27,8 +27,8 @@ from ..metrics.pointing import GroundingScore, grounding_scores, point
 from ..output_folder import check_folder
 from ..radiograph.letterbox import Letterbox
 from ..tables.scores import Score, ScoreRow, print_scores, write_scores
+from ..tasks.detection.items import detection_items
 from ..tasks.examples import to_grey
-from ..tasks.items import task_items
 from .shared_space import SharedSpace
 
 logger = logging.getLogger(__name__)
@@ -62,14 +62,14 @@ def grounding_items(
     source: str | Path, names: Sequence[str], protocol: str = "split", view: str | Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """Items with at least one box: of the test patients with `split` (the data set of the pre-training), of all with
-    `5-fold` (another one). See `scripts.tasks.task_items`.
+    `5-fold` (another one). See `scripts.tasks.detection.detection_items`.
 
     Raises:
         CxrError: the source has no boxes of these names, or none among these patients.
     """
     if not names:
         raise CxrError("Grounding needs boxes, and this data set has none: add columns boxes and box_labels.")
-    items = task_items(source, "detection", names, split="test" if protocol == "split" else None, view=view)
+    items = detection_items(source, names, split="test" if protocol == "split" else None, view=view)
     boxed = [item for item in items if len(item["box"])]
     if not boxed:
         raise CxrError(f"Grounding needs boxes of {', '.join(names)}: none of the {len(items)} images has one.")

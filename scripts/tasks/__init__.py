@@ -1,29 +1,26 @@
-"""Downstream tasks: their networks, losses, inferers and post-processing."""
+"""Downstream tasks: each a folder and an object (`TASKS`), and what they have in common."""
 
 from __future__ import annotations
 
 from .examples import Example
-from .headline import HEADLINES, headline, trivial_answer, unscored
-from .items import target_names, task_items
 from .prepare import parameter_groups, prepare_network
 from .probabilities import Probabilitiesd, probabilities
 from .protocol import by_protocol
-from .report import TaskReport, TaskScores, split_table
+from .registry import TASKS
+from .report import TaskReport, TaskScores
+from .scored_images import split_table
+from .task import Task
 
 __all__ = [
+    "TASKS",
     "Example",
-    "HEADLINES",
     "Probabilitiesd",
+    "Task",
     "TaskReport",
     "TaskScores",
     "by_protocol",
-    "headline",
     "parameter_groups",
     "prepare_network",
     "probabilities",
     "split_table",
-    "target_names",
-    "task_items",
-    "trivial_answer",
-    "unscored",
 ]

@@ -91,6 +91,7 @@ def test_positives_are_those_of_the_items_that_are_trained_on(task, names, expec
 
     from bundle.sweep.cell import training_facts
     from scripts.data.studies import read_studies
+    from scripts.tasks.registry import TASKS
 
     monkeypatch.chdir(project)
     overrides = {"dataset_dir": str(prepared), "names": names, "fraction": 10, "image_size": 64}
@@ -98,7 +99,7 @@ def test_positives_are_those_of_the_items_that_are_trained_on(task, names, expec
         f"configs/{task}/train.json", f"configs/{task}/metadata.json", logging_file=False, **overrides
     )
     workflow.initialize()
-    facts = training_facts(task, workflow)
+    facts = training_facts(TASKS[task], workflow)
     table = read_studies(prepared)
     table = table[(table["exclude_reason"] == "") & (table["split"] == "train") & (table["fraction"] <= 10)]
     if expected == "label_":

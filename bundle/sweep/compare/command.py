@@ -14,6 +14,7 @@ from rich.console import Console
 
 from scripts.engine.overrides import check_values, is_overridable, read_files
 from scripts.errors import CxrError
+from scripts.tasks.registry import TASKS
 
 from ..digest import digest, table_of
 from ..plan import Cell, Init, Scoped, read_configs, read_settings
@@ -163,12 +164,13 @@ class Stage:
         return [Probe(self.args.data, {"protocol": "split"}, digest(table_of(self.args.data))), other]
 
     def _findings(self) -> dict[str, Any]:
-        """`labels` as the classification learns them, where it is asked for."""
-        if "classification" not in self.args.tasks:
-            return {}
-        plain = json.loads((CONFIGS / "classification" / "train.json").read_text(encoding="utf-8"))
-        given = dict(one.value for one in self._settings if one.holds("classification"))
-        return {"labels": given.get("names", plain["names"])}
+        """`labels` as a task learns them that zero-shot answers too, where one is asked for."""
+        for task in self.args.tasks:
+            if TASKS[task].zero_shot:
+                plain = json.loads((CONFIGS / task / "train.json").read_text(encoding="utf-8"))
+                given = dict(one.value for one in self._settings if one.holds(task))
+                return {"labels": given.get("names", plain["names"])}
+        return {}
 
 
 def read_stage(args: Namespace, out: Path) -> Stage | None:

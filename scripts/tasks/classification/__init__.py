@@ -11,6 +11,7 @@ from .calibration import (
     weighted_ece,
 )
 from .grad_cam import grad_cam
+from .items import classification_items
 from .metric import ClassificationScores
 from .network import ClassificationLoss, Classifier
 from .predictions import ScoreWriter
@@ -20,10 +21,14 @@ from .report import ClassificationReport
 from .roc_figure import plot_roc_pr
 from .scores import class_counts, score_classes
 from .subgroups import subgroups
+from .task import CLASSIFICATION
 from .thresholds import best_f1_threshold
+from .validation import CheckLabels
 
 __all__ = [
+    "CLASSIFICATION",
     "Calibration",
+    "CheckLabels",
     "ClassificationLoss",
     "ClassificationReport",
     "ClassificationScores",
@@ -32,6 +37,7 @@ __all__ = [
     "StartFromPrevalence",
     "best_f1_threshold",
     "class_counts",
+    "classification_items",
     "fit_temperature",
     "grad_cam",
     "plot_reliability",

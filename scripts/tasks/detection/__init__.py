@@ -16,15 +16,20 @@ from .batch import PrepareBoxes
 from .detector import CxrDetector, DetectionInferer, DetectionLoss
 from .froc import Froc, froc_curve, pool_classes, weighted_sensitivity
 from .froc_figure import plot_froc
+from .items import box_names, detection_items
 from .metric import DetectionScores, detection_rows
 from .network import Detector
 from .predictions import BoxWriter
 from .report import DetectionReport
+from .task import DETECTION
 from .template_boxes import template_boxes, with_templates
+from .validation import CheckBoxes
 
 __all__ = [
     "BoxWriter",
+    "CheckBoxes",
     "CxrDetector",
+    "DETECTION",
     "DetectionInferer",
     "DetectionLoss",
     "DetectionReport",
@@ -36,6 +41,8 @@ __all__ = [
     "Matches",
     "PrepareBoxes",
     "box_iou",
+    "box_names",
+    "detection_items",
     "detection_rows",
     "froc_curve",
     "match_boxes",

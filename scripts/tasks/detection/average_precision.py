@@ -162,6 +162,19 @@ def published_images(table: pd.DataFrame) -> pd.DataFrame:
     return kept[[bool(len(a)) and bool(len(b)) for a, b in zip(kept["boxes"], kept["true_boxes"], strict=True)]]
 
 
+def boxes_of_names(table: pd.DataFrame, kept: Sequence[int]) -> pd.DataFrame:
+    """The table with the boxes of some classes alone, which are numbered anew in this order."""
+    new = {old: place for place, old in enumerate(kept)}
+    columns: dict[str, list] = {name: [] for name in ("boxes", "scores", "classes", "true_boxes", "true_classes")}
+    for classes, partners in (("classes", ("boxes", "scores")), ("true_classes", ("true_boxes",))):
+        for row in table[[classes, *partners]].itertuples(index=False):
+            places = [place for place, value in enumerate(row[0]) if int(value) in new]
+            columns[classes].append([new[int(row[0][place])] for place in places])
+            for name, values in zip(partners, row[1:]):
+                columns[name].append([values[place] for place in places])
+    return table.assign(**{name: pd.Series(values, table.index, dtype=object) for name, values in columns.items()})
+
+
 def _boxes(cell: Any) -> Floats:
     return np.array([np.asarray(box, dtype=np.float64) for box in cell], dtype=np.float64).reshape(-1, 4)
 

@@ -15,6 +15,9 @@ from ignite.engine import Engine
 from scripts.data.masks import LoadMasksd
 from scripts.engine.validation import CheckValidation
 from scripts.errors import CxrError
+from scripts.tasks.classification.validation import CheckLabels
+from scripts.tasks.detection.validation import CheckBoxes
+from scripts.tasks.segmentation.validation import CheckMasks
 
 NAN = float("nan")
 Items = list[dict[str, Any]]
@@ -38,7 +41,8 @@ def masks(tmp_path: Path) -> Items:
 
 
 def check(items: Items, metric: str, names: str = "ab", **more: Any) -> CheckValidation:
-    return CheckValidation(SimpleNamespace(data=items), list(names), metric, **more)
+    kind = CheckMasks if "load" in more else CheckBoxes if items and "box" in items[0] else CheckLabels
+    return kind(SimpleNamespace(data=items), list(names), metric, **more)
 
 
 @pytest.mark.parametrize(

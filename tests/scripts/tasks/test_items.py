@@ -12,7 +12,16 @@ import pandas as pd
 import pytest
 
 from scripts.errors import CxrError
-from scripts.tasks.items import target_names, task_items
+from scripts.tasks.classification.items import classification_items
+from scripts.tasks.detection.items import box_names, detection_items
+from scripts.tasks.registry import TASKS
+from scripts.tasks.segmentation.items import mask_names, segmentation_items
+
+ITEMS: dict[str, Any] = {
+    "classification": classification_items,
+    "segmentation": segmentation_items,
+    "detection": detection_items,
+}
 
 ROWS = {
     "image": [f"{name}.png" for name in "abcdef"],
@@ -63,28 +72,28 @@ def letters(source: Path, items: list[dict[str, Any]]) -> str:
 
 def test_findings(source: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO):
-        items = task_items(source, "classification", ["effusion", "opacity"])
+        items = classification_items(source, ["effusion", "opacity"])
     assert letters(source, items) == "abde"
     expected = [[1, 0], [0, 1], [1, np.nan], [np.nan, 1]]
     np.testing.assert_array_equal([item["label"] for item in items], expected)
     assert items[0]["label"].dtype == np.float32
     assert "1 of 5 images are left out, for nothing is known about effusion, opacity" in caplog.text
-    kept = task_items(source, "classification", ["effusion", "opacity"], uncertain={"opacity": "ones"}, unknown="zeros")
+    kept = classification_items(source, ["effusion", "opacity"], uncertain={"opacity": "ones"}, unknown="zeros")
     np.testing.assert_array_equal([item["label"] for item in kept], [[1, 0], [0, 1], [0, 1], [1, 0], [0, 1]])
 
 
 def test_one_finding_an_image(source: Path) -> None:
     arguments: dict[str, Any] = {"classes": "multiclass", "split": ["train", "val"]}
-    items = task_items(source, "classification", ["effusion", "opacity"], **arguments)
+    items = classification_items(source, ["effusion", "opacity"], **arguments)
     assert [item["label"].tolist()[0] for item in items] == [1, 0, 1]
     with pytest.raises(CxrError, match=r"row 1 has 0 of the findings effusion; multiclass wants exactly one"):
-        task_items(source, "classification", ["effusion"], **arguments)
+        classification_items(source, ["effusion"], **arguments)
 
 
 def test_the_one_class_of_an_image_says_no_to_the_others(tmp_path: Path) -> None:
     table = {"image": list("abc"), "split": "train", "label_covid": [1, None, None], "label_normal": [None, 1, None]}
     pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
-    items = task_items(tmp_path / "t.csv", "classification", ["covid", "normal"], classes="multiclass")
+    items = classification_items(tmp_path / "t.csv", ["covid", "normal"], classes="multiclass")
     assert [item["label"].tolist() for item in items] == [[1, 0], [0, 1]]
 
 
@@ -97,12 +106,12 @@ def test_an_image_with_two_rows_is_refused(tmp_path: Path) -> None:
     }
     pd.DataFrame(table).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(CxrError, match=r"2 rows repeat an image, for example rows \[0, 2\]"):
-        task_items(tmp_path / "t.csv", "segmentation", ["air"])
+        segmentation_items(tmp_path / "t.csv", ["air"])
 
 
 def test_masks(source: Path) -> None:
     folder = source if source.is_dir() else source.parent
-    items = task_items(source, "segmentation", ["heart", "lungs"])
+    items = segmentation_items(source, ["heart", "lungs"])
     assert letters(source, items) == "abce"
     assert [item["label"] for item in items] == [
         ["", f"{folder}/m/a.png"],
@@ -110,23 +119,23 @@ def test_masks(source: Path) -> None:
         [f"{folder}/m/c.png", "-1"],
         ["", f"{folder}/m/e.png|2 3"],
     ]
-    assert letters(source, task_items(source, "segmentation", ["heart"])) == "c"
+    assert letters(source, segmentation_items(source, ["heart"])) == "c"
 
 
 def test_boxes(source: Path) -> None:
-    items = task_items(source, "detection", ["nodule"])
+    items = detection_items(source, ["nodule"])
     assert letters(source, items) == "abd"  # with one, looked for in vain, with a box of another name
     assert [item["box"].tolist() for item in items] == [[[1, 2, 3, 4]], [], []]
     assert [item["box"].shape for item in items] == [(1, 4), (0, 4), (0, 4)]
     assert {item["box"].dtype for item in items} == {np.dtype("float32")}
     assert {item["label"].dtype for item in items} == {np.dtype("int64")}
-    both = task_items(source, "detection", ["nodule", "mass"])
+    both = detection_items(source, ["nodule", "mass"])
     assert [item["label"].tolist() for item in both] == [[0, 1], [], [1]]
     assert both[0]["box"].tolist()[1] == [5, 5, 9, 9.5]
 
 
 def test_what_every_item_carries(source: Path) -> None:
-    first, second = task_items(source, "detection", ["mass"], split="train")
+    first, second = detection_items(source, ["mass"], split="train")
     assert first.keys() == second.keys()
     assert (first["patient_id"], first["split"], first["view"], first["sex"], first["age"]) == (
         "p",
@@ -135,7 +144,7 @@ def test_what_every_item_carries(source: Path) -> None:
         "F",
         61,
     )
-    unknown = task_items(source, "segmentation", ["heart"])[0]
+    unknown = segmentation_items(source, ["heart"])[0]
     assert (unknown["view"], unknown["sex"]) == ("unknown", "")
     assert np.isnan(unknown["age"])
     assert first["spacing"].dtype == np.float32
@@ -158,7 +167,7 @@ def test_what_every_item_carries(source: Path) -> None:
     ],
 )
 def test_names_of_a_source(source: Path, task: Any, names: list[str]) -> None:
-    assert target_names(source, task) == names
+    assert TASKS[task].target_names(source) == names
 
 
 @pytest.mark.parametrize(
@@ -170,7 +179,6 @@ def test_names_of_a_source(source: Path, task: Any, names: list[str]) -> None:
         ("detection", ["Mass"], {}, "no boxes of 'Mass'; did you mean 'mass'"),
         ("detection", [], {}, "give each finding once; the source has mass, nodule"),
         ("detection", ["mass", "mass"], {}, "give each finding once"),
-        ("recognition", ["mass"], {}, "none of classification, segmentation, detection"),
         ("segmentation", ["heart"], {"split": "test"}, "nothing is known about heart in the 1 images"),
         ("detection", ["mass"], {"fraction": 20}, "fraction=20 is none of the nested label fractions 1, 10, 100 %"),
         ("detection", ["mass"], {"split": "val", "view": "AP"}, "no image with view=AP"),
@@ -181,7 +189,7 @@ def test_what_cannot_be_given_is_said(
     source: Path, task: Any, names: list[str], arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(CxrError, match=message):
-        task_items(source, task, names, **arguments)
+        ITEMS[task](source, names, **arguments)
 
 
 @pytest.mark.parametrize(
@@ -197,15 +205,15 @@ def test_boxes_that_mean_nothing_are_said(tmp_path: Path, column: str, cell: str
     table.loc[0, column] = cell
     table.to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(CxrError, match=message):
-        task_items(tmp_path / "t.csv", "detection", ["mass"])
+        detection_items(tmp_path / "t.csv", ["mass"])
 
 
 def test_raw_boxes_without_names_are_findings(tmp_path: Path) -> None:
     pd.DataFrame(ROWS).drop(columns="box_labels").to_csv(tmp_path / "t.csv", index=False)
-    assert target_names(tmp_path / "t.csv", "detection") == ["finding"]
-    assert target_names(tmp_path / "t.csv", "segmentation") == ["lungs", "heart"]
+    assert box_names(tmp_path / "t.csv") == ["finding"]
+    assert mask_names(tmp_path / "t.csv") == ["lungs", "heart"]
     (tmp_path / "none.csv").write_text("image\na.png\n")
-    assert target_names(tmp_path / "none.csv", "detection") == []
+    assert box_names(tmp_path / "none.csv") == []
 
 
 @pytest.fixture
@@ -221,7 +229,7 @@ def test_every_turn_of_a_cross_validation(hundred: Path) -> None:
     tested = []
     for fold in range(5):
         parts = {
-            split: {item["patient_id"] for item in task_items(hundred, "classification", ["opacity"], split, fold=fold)}
+            split: {item["patient_id"] for item in classification_items(hundred, ["opacity"], split, fold=fold)}
             for split in ("train", "val", "test")
         }
         assert {split: len(part) for split, part in parts.items()} == {"train": 36, "val": 12, "test": 12}
@@ -233,7 +241,7 @@ def test_every_turn_of_a_cross_validation(hundred: Path) -> None:
 
 def test_label_fractions_of_a_turn_are_nested_and_leave_the_held_out_images(hundred: Path) -> None:
     def images(split: str, fraction: int) -> set[str]:
-        items = task_items(hundred, "classification", ["opacity"], split, fold=2, fraction=fraction)
+        items = classification_items(hundred, ["opacity"], split, fold=2, fraction=fraction)
         return {item["image"] for item in items}
 
     parts = [images("train", fraction) for fraction in (1, 10, 100)]
@@ -245,20 +253,19 @@ def test_label_fractions_of_a_turn_are_nested_and_leave_the_held_out_images(hund
 def test_folds_of_the_table_are_kept(tmp_path: Path) -> None:
     table = pd.DataFrame({"image": list("abcd"), "patient_id": list("abca"), "fold": [0, 1, 2, 0], "label_x": 1})
     table.to_csv(tmp_path / "t.csv", index=False)
-    items = task_items(tmp_path / "t.csv", "classification", ["x"], fold=1)
+    items = classification_items(tmp_path / "t.csv", ["x"], fold=1)
     assert [item["split"] for item in items] == ["train", "test", "val", "train"]
     table.assign(fold=[0, 1, 2, 1]).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(CxrError, match=r"in more than one split, for example that of rows \[0, 3\]"):
-        task_items(tmp_path / "t.csv", "classification", ["x"], fold=1)
+        classification_items(tmp_path / "t.csv", ["x"], fold=1)
     table.assign(fold=[0, 1, None, 0]).to_csv(tmp_path / "t.csv", index=False)
     with pytest.raises(CxrError, match=r"1 row\(s\), for example \[2\], are in no fold"):
-        task_items(tmp_path / "t.csv", "classification", ["x"], fold=1)
+        classification_items(tmp_path / "t.csv", ["x"], fold=1)
 
 
 def test_the_demo_has_everything(prepared: Path) -> None:
-    for task in ("segmentation", "detection", "classification"):
-        names = target_names(prepared, task)  # type: ignore[arg-type]
-        items = task_items(prepared, task, names)  # type: ignore[arg-type]
+    for name, task in TASKS.items():
+        items = ITEMS[name](prepared, task.target_names(prepared))
         assert len(items) == 36
         assert all(item["height"] >= 128 for item in items)
     assert any(np.isfinite(item["spacing"]).all() for item in items)

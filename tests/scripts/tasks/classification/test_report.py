@@ -19,7 +19,7 @@ from scripts.statistics.estimate import mean_over_classes
 from scripts.tasks.classification.calibration import predicted_probabilities, read_calibration
 from scripts.tasks.classification.network import Classifier
 from scripts.tasks.classification.report import ClassificationReport
-from scripts.tasks.headline import headline
+from scripts.tasks.classification.task import CLASSIFICATION
 
 IMAGES, SIZE, NAMES = 48, 32, ["Edema", "Effusion", "Hernia"]
 NAN = float("nan")
@@ -124,9 +124,8 @@ def test_scores_equal_sklearn(multilabel: tuple[Path, dict[str, Any], pd.DataFra
     metrics = engine.state.metrics
     assert metrics["auroc"] == pytest.approx(np.mean(areas)) == result["metrics"]["auroc"]
     assert metrics["auroc_Edema"] == pytest.approx(areas[0])
-    assert mean_over_classes(headline("classification", test, NAMES, Draws.once(len(test))))[0] == pytest.approx(
-        metrics["auroc"]
-    )
+    drawn = CLASSIFICATION.class_scores(test, NAMES, Draws.once(len(test)))
+    assert mean_over_classes(drawn)[0] == pytest.approx(metrics["auroc"])
     assert all(isinstance(value, float) for value in metrics.values())
 
 

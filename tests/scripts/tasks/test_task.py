@@ -9,7 +9,10 @@ from sklearn.metrics import roc_auc_score
 
 from scripts.errors import CxrError
 from scripts.statistics.draws import Draws
-from scripts.tasks.headline import headline, trivial_answer, unscored
+from scripts.tasks.classification.task import CLASSIFICATION
+from scripts.tasks.detection.task import DETECTION
+from scripts.tasks.registry import TASKS
+from scripts.tasks.segmentation.task import SEGMENTATION
 
 EVERY = Draws.once(4)
 
@@ -60,22 +63,22 @@ def boxes():
 
 def test_classification_is_the_mean_auroc_of_what_is_known(findings):
     by_sklearn = np.mean([roc_auc_score([0, 0, 1, 1], [0.1, 0.4, 0.35, 0.8]), roc_auc_score([1, 1, 0], [3, 2, 0])])
-    assert headline("classification", findings, ["a", "b"], EVERY).mean() == pytest.approx(by_sklearn)
-    assert unscored("classification", findings, ["a", "b", "c"]) == {"c": "no positive"}
+    assert CLASSIFICATION.class_scores(findings, ["a", "b"], EVERY).mean() == pytest.approx(by_sklearn)
+    assert CLASSIFICATION.unscored(findings, ["a", "b", "c"]) == {"c": "no positives"}
 
 
 def test_segmentation_is_the_mean_dice_of_images_with_something_to_find(masks):
-    assert headline("segmentation", masks, ["lung"], EVERY) == pytest.approx(np.array([[(0.75 + 0.4) / 2]]))
+    assert SEGMENTATION.class_scores(masks, ["lung"], EVERY) == pytest.approx(np.array([[(0.75 + 0.4) / 2]]))
     drawn = Draws.of_weights([[3.0, 1, 5, 2]])
-    assert headline("segmentation", masks, ["lung"], drawn) == pytest.approx(np.array([[(3 * 0.75 + 0.4) / 4]]))
+    assert SEGMENTATION.class_scores(masks, ["lung"], drawn) == pytest.approx(np.array([[(3 * 0.75 + 0.4) / 4]]))
 
 
 def test_detection_averages_over_the_names_that_are_asked_for(boxes):
     names = ["lung", "nodule", "mass"]
-    assert headline("detection", boxes, names, EVERY, only=["lung"]).tolist() == [[pytest.approx(1.0)]]
-    assert headline("detection", boxes, names, EVERY, only=["nodule"]).tolist() == [[0.0]]
-    assert headline("detection", boxes, names, EVERY, only=["nodule", "lung"])[:, 0] == pytest.approx([0.0, 1.0])
-    assert unscored("detection", boxes, names) == {"mass": "no box"}
+    assert DETECTION.class_scores(boxes, names, EVERY, only=["lung"]).tolist() == [[pytest.approx(1.0)]]
+    assert DETECTION.class_scores(boxes, names, EVERY, only=["nodule"]).tolist() == [[0.0]]
+    assert DETECTION.class_scores(boxes, names, EVERY, only=["nodule", "lung"])[:, 0] == pytest.approx([0.0, 1.0])
+    assert DETECTION.unscored(boxes, names) == {"mass": "no box"}
 
 
 @pytest.mark.parametrize(("task", "level"), [("classification", 0.5), ("segmentation", 0.0), ("detection", 1 / 4)])
@@ -83,19 +86,17 @@ def test_trivial_level(task, level, findings, masks, boxes):
     """Each class's template is right on one of four images, and all four have the same score: precision 1/4."""
     table = {"classification": findings, "segmentation": masks, "detection": boxes}[task]
     names = {"classification": ["a", "b"], "segmentation": ["lung"], "detection": ["lung", "nodule"]}[task]
-    answer = trivial_answer(task, table, names)
-    assert headline(task, answer, names, EVERY).mean() == pytest.approx(level)
+    answer = TASKS[task].trivial_answer(table, names)
+    assert TASKS[task].class_scores(answer, names, EVERY).mean() == pytest.approx(level)
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("guessing", ["a"], EVERY), "No task 'guessing'"),
-        (("classification", [], EVERY), "no name is left"),
-        (("classification", ["a"], Draws.once(3)), "draws of 3 images for the 4"),
+        (([], EVERY), "classification: no name is left"),
+        ((["a"], Draws.once(3)), "draws of 3 images for the 4"),
     ],
 )
 def test_what_cannot_be_scored_is_said(arguments, message, findings):
-    task, names, weights = arguments
     with pytest.raises(CxrError, match=message):
-        headline(task, findings, names, weights)
+        CLASSIFICATION.class_scores(findings, *arguments)
