@@ -29,7 +29,7 @@ BARS = {"explicit": 8.0, "rle": 4.0, "jpeg_lossless": 2.5, "jpeg_ls": 2.0, "jpeg
 LENT = "imagecodecs"
 
 
-def run(seconds_budget: float = 40.0, seed: int = 0) -> list[Row]:
+def run(seconds_budget: float = 40.0, seed: int = 0, shape: tuple[int, int] = DETECTOR) -> list[Row]:
     """One row a transfer syntax: CPU milliseconds, one thread, page cache warm, the ways in turn, medians.
 
     For JPEG lossless pydicom knows one decoder under the GPL and one that can abort the process, so the stock chain
@@ -38,12 +38,13 @@ def run(seconds_budget: float = 40.0, seed: int = 0) -> list[Row]:
     Args:
         seconds_budget: rounds are added until it is spent; three are made in any case.
         seed: of the picture.
+        shape: of the picture, `(rows, columns)`.
     """
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
         with one_thread(), TemporaryDirectory() as name:
-            ways = _ways(Path(name), seed)
+            ways = _ways(Path(name), seed, shape)
             start = time.process_time()
             interleaved(ways, rounds=1, warmup=0)
             rounds = max(3, math.floor(seconds_budget / (time.process_time() - start)) - 1)
@@ -62,7 +63,7 @@ def run(seconds_budget: float = 40.0, seed: int = 0) -> list[Row]:
     ]
 
 
-def picture(seed: int, shape: tuple[int, int] = DETECTOR) -> NDArray[np.uint16]:
+def picture(seed: int, shape: tuple[int, int]) -> NDArray[np.uint16]:
     """A detector's picture, 12 bits: smooth anatomy, correlated noise, dark collimation at the sides.
 
     It compresses like real DX (RLE about 2, JPEG lossless 3, JPEG-LS and JPEG 2000 4), which decoding times depend on.
@@ -86,7 +87,7 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> bytearray:
     return bytearray(imagecodecs.jpeg8_decode(frame).tobytes())
 
 
-def _ways(folder: Path, seed: int) -> dict[str, Callable[[], Any]]:
+def _ways(folder: Path, seed: int, shape: tuple[int, int]) -> dict[str, Callable[[], Any]]:
     if not JPEGLosslessSV1Decoder.is_available:
         JPEGLosslessSV1Decoder.add_plugin(LENT, (__name__, "decode_frame"))
     ours = Compose(
@@ -104,7 +105,7 @@ def _ways(folder: Path, seed: int) -> dict[str, Callable[[], Any]]:
             Resized(keys="image", spatial_size=(SIZE, SIZE), mode="area"),
         ]
     )
-    pixels = picture(seed)
+    pixels = picture(seed, shape)
     ways: dict[str, Callable[[], Any]] = {}
     for syntax in BARS:
         item = {"image": str(folder / f"{syntax}.dcm")}

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
-from monai.bundle.utils import ID_SEP_KEY, MACRO_KEY
+from monai.bundle.utils import ID_SEP_KEY
 
 from scripts.encoders.factory import encoder_config
 from scripts.encoders.normalization import Normalization
 from scripts.engine.overrides import check_values, is_overridable
 from scripts.errors import CxrError
+from scripts.trained.configs import expand
 
 CONFIGS = ("train", "evaluate", "inference", "multi_gpu_train")
 # Of the run and its machine, not of the network.
@@ -42,22 +43,6 @@ def read_configs(root: Path, task: str, any_encoder: bool = False) -> dict[str, 
 def config_folder(root: Path, task: str) -> Path:
     """Where a task's configs lie."""
     return root / "configs" if task == "pretraining" else root / "configs" / task
-
-
-def expand(value: Any, root: Path) -> Any:
-    """A config's content with each `%file.json::id` replaced by what stands there, as deep as they go; macros of the
-    file itself (`%training`) stay.
-    """
-    if isinstance(value, Mapping):
-        return {key: expand(part, root) for key, part in value.items()}
-    if isinstance(value, list):
-        return [expand(part, root) for part in value]
-    if isinstance(value, str) and value.startswith(MACRO_KEY):
-        file, ids = ConfigParser.split_path_id(value[len(MACRO_KEY) :])
-        if file:
-            found = ConfigParser(ConfigParser.load_config_file(root / file))
-            return expand(deepcopy(found[ids]), root)
-    return value
 
 
 def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> None:

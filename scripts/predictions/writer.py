@@ -137,10 +137,10 @@ class PredictionWriter(ABC):
         outputs = self.outputs(engine)
         batch, count = engine.state.batch, len(outputs)
         errors = collect_values(batch, "error") or [""] * count
-        originals = _originals(batch, count)
+        before = originals(batch, count)
         for i, name in enumerate(self.image_names.of(batch, count)):
             error = str(errors[i] or "") or ("" if _is_finite(outputs[i]) else "the network's output is not finite")
-            entry = {} if error else self.describe(name.image_id, outputs[i], originals[i])
+            entry = {} if error else self.describe(name.image_id, outputs[i], before[i])
             self.rows.append(_named(name) | entry | {"error": error or None})
 
     def finish(self, engine: Engine) -> None:
@@ -212,11 +212,12 @@ def _named(name: ImageName) -> dict[str, Any]:
     return {"image_id": name.image_id, "image": name.file}
 
 
-def _originals(batch: Any, count: int) -> list[Original]:
+def originals(batch: Any, count: int) -> list[Original]:
+    """What each image of a batch was, from the items' own facts or the images' meta."""
     images = _images(batch)
     keys = ("height", "width", "spacing", "itk_affine")
     heights, widths, spacings, affines = (_values(batch, key, count) for key in keys)
-    originals = []
+    found = []
     for i, image in enumerate(images):
         height, width, spacing, affine = heights[i], widths[i], spacings[i], affines[i]
         meta = image.meta if isinstance(image, MetaTensor) else {}
@@ -226,8 +227,8 @@ def _originals(batch: Any, count: int) -> list[Original]:
         grey = image.detach().as_subclass(torch.Tensor)[0].float().cpu()
         low, high = torch.aminmax(grey)
         pixels = ((grey - low) / (high - low).clamp(min=1e-6)).numpy()
-        originals.append(Original(int(height or 0), int(width or 0), _known(spacing), _finite(affine), pixels))
-    return originals
+        found.append(Original(int(height or 0), int(width or 0), _known(spacing), _finite(affine), pixels))
+    return found
 
 
 def _images(batch: Any) -> list[torch.Tensor]:

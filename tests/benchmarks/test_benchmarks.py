@@ -38,7 +38,7 @@ def test_an_unknown_part_is_named() -> None:
 @pytest.mark.parametrize(
     ("part", "arguments", "count"),
     [
-        ("ingest", {"seconds_budget": 0.0}, 5),
+        ("ingest", {"seconds_budget": 0.0, "shape": (768, 640)}, 5),
         ("store", {"rounds": 1, "samples": 2}, 5),
         ("step", {"rounds": 1, "batch": 2}, 2),
         ("adaptor", {"rounds": 1, "batch": 4, "looked": 1, "image": TINY_VIT, "layers": 1}, ADAPTOR_ROWS),

@@ -311,7 +311,7 @@ def test_an_adapted_encoder_goes_along_without_the_folder_that_it_stands_on(task
     shutil.rmtree(tmp_path / "vit")
     found = _load(root, type(network).__name__)
     assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
-    assert (root / "scripts" / "image" / "adapted.py").is_file()
+    assert (root / "scripts" / "encoders" / "adapted.py").is_file()
 
 
 @pytest.mark.parametrize("task", ["pretraining", "segmentation"])

@@ -131,7 +131,7 @@ def test_monais_commands_name_configs_and_switches_that_are_there(
 def test_our_own_commands_parse(words: list[str]) -> None:
     verb, *arguments = words[words.index("bundle") + 1 :]
     parser = argparse.ArgumentParser(exit_on_error=False)
-    importlib.import_module(VERBS[verb][0]).add_arguments(parser)
+    importlib.import_module(VERBS[verb][0], "bundle").add_arguments(parser)
     try:
         parser.parse_args(arguments)
     except SystemExit:
