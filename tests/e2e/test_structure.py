@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
+import runpy
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from pydoc import locate
 from typing import Any
@@ -43,6 +45,30 @@ def test_a_module_keeps_to_the_rules(path: Path) -> None:
             assert (node.arg, node.value.value) not in {
                 ("weights_only", False), ("allow_pickle", True), ("trust_remote_code", True)
             }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def architecture() -> dict[str, Any]:
+    """The script that draws docs/pictures/architecture.png from the imports."""
+    return runpy.run_path(str(PROJECT / "docs" / "pictures" / "architecture.py"))
+
+
+def test_no_arrow_goes_upwards(architecture: dict[str, Any]) -> None:
+    level = {name: row for row, names in enumerate(architecture["LAYERS"]) for name in names}
+    packages = architecture["package_imports"](architecture["module_imports"]())
+    assert packages.keys() == level.keys()
+    upwards = [
+        f"{name} -> {other}" for name, found in packages.items() for other in found if level[other] >= level[name]
+    ]
+    assert not upwards
+
+
+def test_no_modules_import_each_other_in_a_circle(architecture: dict[str, Any]) -> None:
+    modules = architecture["module_imports"]()
+    # An `__init__` gathers what is below it, and whoever imports a module beside it imports it, too.
+    gathers = {name for name in modules if any(other.startswith(f"{name}.") for other in modules)}
+    graph = {name: found - gathers - {name} for name, found in modules.items() if name not in gathers}
+    assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
 
 
 def targets(value: Any) -> Iterator[str]:
