@@ -3,6 +3,7 @@
 # make tasks                  after it: classification, segmentation and detection with the encoder that it has trained
 # make tasks DATA=FOLDER TASKS=classification SET="--names [Pneumonia,Edema]"    the same on real data
 # make test | make lint       the tests; style and types
+# make docs                   the docs as a site, in out/site
 # Each target sets up .venv by itself; the commands it runs are printed and can be typed by hand.
 
 PYTHON ?= python3
@@ -29,7 +30,7 @@ VENV  := .venv
 PY    := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: train tasks $(TASKS:%=task-%) test lint setup clean
+.PHONY: train tasks $(TASKS:%=task-%) test lint docs setup clean
 .DELETE_ON_ERROR:
 
 train: $(READY) $(if $(DATA),,data/demo_prepared/prepare.json)
@@ -69,6 +70,9 @@ lint: $(READY)
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
+
+docs: $(READY)
+	$(PY) -m mkdocs build --strict
 
 setup: $(READY)
 
