@@ -83,7 +83,7 @@ def draw(path: Path) -> Path:
     from matplotlib import pyplot as plt
 
     modules = module_imports()
-    sizes = defaultdict(int)
+    sizes: dict[str, int] = defaultdict(int)
     for name in modules:
         sizes[package_of(name)] += 1
     figure, axes = plt.subplots(figsize=(8, 9.5), layout="constrained")
