@@ -11,18 +11,17 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
+from monai.bundle import ConfigParser
 from torch import nn
 
 from benchmarks.measure import Row
+from bundle.pack.command import ROOT
+from bundle.pack.configs import config_folder, expand
 from scripts.engine.autocast import AutocastInferer
-from scripts.tasks.classification.network import ClassificationLoss, Classifier
-from scripts.tasks.detection.detector import CxrDetector, DetectionInferer, DetectionLoss
-from scripts.tasks.detection.network import Detector
 from scripts.tasks.prepare import parameter_groups, prepare_network
-from scripts.tasks.segmentation.loss import SegmentationLoss
-from scripts.tasks.segmentation.network import Segmenter
+from scripts.tasks.registry import TASKS
+from scripts.tasks.task import Task
 
-TASKS = ("classification", "segmentation", "detection")
 ENCODERS = ("resnet18", "resnet50")
 CLASSES = 2
 _WARM = ("resnet10", {"widen_factor": 0.25})
@@ -71,7 +70,7 @@ def run(
             arguments = (task, encoder, device, batch, size, rounds, seed)
             frozen, tuned = (_in_a_process(measure, *arguments, frozen=frozen) for frozen in (True, False))
             what = f"{task}, {encoder}, {device}"
-            how = "on cached features" if task == "classification" else "frozen"
+            how = "on cached features" if TASKS[task].caches_features else "frozen"
             rows += [
                 Row.of(f"{what}: step, {how}, an image", "fine-tuned", None, frozen.step, tuned.step),
                 _memory(f"{what}: step of {batch}, {how}, peak", "fine-tuned", frozen.step_mib, tuned.step_mib),
@@ -89,10 +88,10 @@ def measure(
     if device == "cpu":
         torch.set_num_threads(1)
     # What is loaded and compiled at the first use belongs to no network.
-    for action in _actions(task, *_WARM, device, 2, 64, frozen):
+    for action in _actions(TASKS[task], *_WARM, device, 2, 64, frozen):
         action()
     start = _memory_now(device)
-    image, body, step = _actions(task, encoder, {}, device, batch, size, frozen)
+    image, body, step = _actions(TASKS[task], encoder, {}, device, batch, size, frozen)
     image()
     image_mib = _memory_now(device) - start  # before the step, whose peak would hide it
     images, bodies = ([_timed(action, device) for _ in range(rounds)] for action in (image, body))
@@ -103,17 +102,17 @@ def measure(
 
 
 def _actions(
-    task: str, encoder: str, options: dict[str, Any], device: str, batch: int, size: int, frozen: bool
+    task: Task, encoder: str, options: dict[str, Any], device: str, batch: int, size: int, frozen: bool
 ) -> tuple[Callable[[], Any], Callable[[], Any], Callable[[], Any]]:
     """One image's inference, the same in the encoder alone, and a training step."""
-    network, loss, inferer, target = _task(task, encoder, options, batch, size)
+    network, loss, inferer = _parts(task, encoder, options)
     network = prepare_network(network, frozen=frozen).to(device)
     optimizer = torch.optim.AdamW(parameter_groups(network, lr=1e-4, weight_decay=0.05))
     images = torch.randn(batch, 3, size, size, device=device).contiguous(memory_format=torch.channels_last)
     given = images
-    if frozen and task == "classification":
+    if frozen and task.caches_features:
         given = torch.randn(batch, int(network.encoder.dim), device=device)  # type: ignore[arg-type]
-    target = _to(target, device)
+    target = _to(task.random_targets(batch, CLASSES, size), device)
 
     @torch.no_grad()
     def image() -> Any:
@@ -132,20 +131,13 @@ def _actions(
     return image, body, step
 
 
-def _task(task: str, encoder: str, options: dict[str, Any], batch: int, size: int) -> tuple[nn.Module, Any, Any, Any]:
-    """Network, loss, inferer and the targets of a batch, as the task's configs have them."""
-    made = {"encoder": encoder, "classes": CLASSES, "encoder_options": options}
-    if task == "classification":
-        label = torch.randint(0, 2, (batch, CLASSES)).float()
-        return Classifier(**made), ClassificationLoss(), AutocastInferer(), label  # type: ignore[arg-type]
-    if task == "segmentation":
-        masks = torch.randint(0, 2, (batch, CLASSES, size, size)).float()
-        return Segmenter(**made), SegmentationLoss(), AutocastInferer(), masks  # type: ignore[arg-type]
-    network = Detector(**made)  # type: ignore[arg-type]
-    detector = CxrDetector(network)
-    box = torch.tensor([[0.2, 0.3, 0.5, 0.8], [0.6, 0.1, 0.7, 0.2]]) * size
-    boxes = [{"box": box, "label": torch.tensor([0, 1])} for _ in range(batch)]
-    return network, DetectionLoss(detector), AutocastInferer(inferer=DetectionInferer(detector)), boxes
+def _parts(task: Task, encoder: str, options: dict[str, Any]) -> tuple[nn.Module, Any, Any]:
+    """Network, loss and inferer, as the task's configs have them."""
+    config = expand(ConfigParser.load_config_file(config_folder(ROOT, task.name) / "train.json"), ROOT)
+    own = {"encoder": encoder, "encoder_options": options, "names": [f"class {i}" for i in range(CLASSES)]}
+    parser = ConfigParser(config | own)
+    network, loss, inferer = (parser.get_parsed_content(name) for name in ("network_def", "loss", "train#inferer"))
+    return network, loss, inferer
 
 
 def _to(target: Any, device: str) -> Any:
