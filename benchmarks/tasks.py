@@ -11,16 +11,15 @@ from concurrent.futures import ProcessPoolExecutor
 from typing import Any, NamedTuple
 
 import torch
-from monai.bundle import ConfigParser
 from torch import nn
 
 from benchmarks.measure import Row
-from bundle.pack.command import ROOT
-from bundle.pack.configs import config_folder, expand
 from scripts.engine.autocast import AutocastInferer
+from scripts.root import CONFIGS
 from scripts.tasks.prepare import parameter_groups, prepare_network
 from scripts.tasks.registry import TASKS
 from scripts.tasks.task import Task
+from scripts.trained.configs import read_config
 
 ENCODERS = ("resnet18", "resnet50")
 CLASSES = 2
@@ -133,9 +132,8 @@ def _actions(
 
 def _parts(task: Task, encoder: str, options: dict[str, Any]) -> tuple[nn.Module, Any, Any]:
     """Network, loss and inferer, as the task's configs have them."""
-    config = expand(ConfigParser.load_config_file(config_folder(ROOT, task.name) / "train.json"), ROOT)
-    own = {"encoder": encoder, "encoder_options": options, "names": [f"class {i}" for i in range(CLASSES)]}
-    parser = ConfigParser(config | own)
+    parser = read_config([CONFIGS / task.name / "train.json"], CONFIGS.parent)
+    parser.update({"encoder": encoder, "encoder_options": options, "names": [f"class {i}" for i in range(CLASSES)]})
     network, loss, inferer = (parser.get_parsed_content(name) for name in ("network_def", "loss", "train#inferer"))
     return network, loss, inferer
 

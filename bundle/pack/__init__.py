@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from .command import PACKS, add_arguments, main, pack
+from .command import add_arguments, main, pack
+from .kinds import KINDS
 
-__all__ = ["PACKS", "add_arguments", "main", "pack"]
+__all__ = ["KINDS", "add_arguments", "main", "pack"]

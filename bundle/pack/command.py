@@ -26,28 +26,22 @@ from .configs import (
     Config,
     apply_settings,
     carry_normalization,
-    config_folder,
     read_configs,
     set_paths,
 )
 from .data_licence import data_licence
+from .kinds import KINDS, Kind
 from .metadata import describe, require
 from .numbers import Run, read_run
 from .readme import readme
 from .scripts_part import ScriptsPart
 
 ROOT = Path(__file__).resolve().parents[2]
-PACKS = {
-    "pretraining": "cxr_report_pretraining",
-    "classification": "cxr_classification",
-    "segmentation": "cxr_segmentation",
-    "detection": "cxr_detection",
-}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of the verb."""
-    parser.add_argument("task", choices=PACKS, metavar="TASK", help=", ".join(PACKS))
+    parser.add_argument("task", choices=KINDS, metavar="TASK", help=", ".join(KINDS))
     parser.add_argument("--weights", type=Path, required=True, help="state dict of the task's network_def")
     parser.add_argument("--out", type=Path, required=True, metavar="DIST", help="folder that the pack is written into")
     parser.add_argument(
@@ -83,10 +77,10 @@ def pack(
     version: str | None = None,
     changes: str | None = None,
 ) -> Path:
-    """Writes `out/<name of the task's pack>` and returns it.
+    """Writes `out/<name of the kind's pack>` and returns it.
 
     Args:
-        task: a key of `PACKS`.
+        task: a key of `KINDS`.
         weights: state dict of the task's `network_def`; settings of its run are read from `.json` beside it.
         out: parent folder.
         evaluation: folder of its evaluation; None = the one that lies beside the weights, if any.
@@ -97,17 +91,18 @@ def pack(
     Raises:
         CxrError: the weights are not those of the network, the pack is there already, or a setting is unknown.
     """
-    folder = out / PACKS[task]
+    kind = KINDS[task]
+    folder = out / kind.pack
     if folder.exists():
         raise CxrError(f"{folder} is there already: remove it, or give another --out.")
-    run = read_run(weights, task, evaluation)
+    run = read_run(weights, kind, evaluation)
     if run.settings.get("task", task) != task:
         raise CxrError(f"{weights} was trained for {run.settings['task']}, not for {task}.")
     # A pre-trained encoder that is no stock ResNet has options, if only empty ones (`configs/encoder.json`).
-    any_encoder = task == "pretraining" and "encoder_options" in {**run.settings, **(settings or {})}
-    configs = read_configs(ROOT, task, any_encoder)
+    any_encoder = kind.module and "encoder_options" in {**run.settings, **(settings or {})}
+    configs = read_configs(ROOT, kind, any_encoder)
     apply_settings(configs, {**_known(run.settings, configs), **_calibration(run, configs), **(settings or {})})
-    set_paths(configs, task)
+    set_paths(configs, kind)
     try:
         network = _network(configs["train"])
         built = image_statistics(network)
@@ -121,10 +116,10 @@ def pack(
     if (found := image_statistics(network)) is not None and found != built:
         carry_normalization(configs, found)
     out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=f".{PACKS[task]}.") as temporary:
-        part = Path(temporary) / PACKS[task]
-        _write(part, task, configs, network, run, data, version, changes)
-        if task == "pretraining":
+    with tempfile.TemporaryDirectory(dir=out, prefix=f".{kind.pack}.") as temporary:
+        part = Path(temporary) / kind.pack
+        _write(part, kind, configs, network, run, data, version, changes)
+        if kind.module:
             _add_projectors(weights.parent / "pretraining.pt", part, network)
         part.rename(folder)
     return folder
@@ -132,7 +127,7 @@ def pack(
 
 def _write(
     part: Path,
-    task: str,
+    kind: Kind,
     configs: dict[str, Config],
     network: nn.Module,
     run: Run,
@@ -140,11 +135,11 @@ def _write(
     version: str | None,
     changes: str | None,
 ) -> None:
-    source = config_folder(ROOT, task)
+    source = kind.configs(ROOT)
     scripts = ScriptsPart(ROOT)
     scripts.add_configs(configs)
     metadata = json.loads((source / "metadata.json").read_text(encoding="utf-8"))
-    names = [] if task == "pretraining" else configs["train"]["names"]
+    names = configs["train"]["names"] if kind.names else []
     describe(metadata, network, names, configs["train"]["image_size"], data)
     require(metadata, scripts.third_party() - set(sys.stdlib_module_names))
     metadata["version"] = version or metadata["version"]
@@ -159,7 +154,7 @@ def _write(
     save_atomically(network.state_dict(), part / "models" / "model.pt")
     (part / "docs" / "pictures").mkdir(parents=True)
     charts = [Path(shutil.copy(chart, part / "docs" / "pictures")).name for chart in run.charts]
-    page = readme(task, PACKS[task], metadata, run, _told(run, configs["train"]), charts)
+    page = readme(kind, metadata, run, _told(run, configs["train"]), charts)
     (part / "docs" / "README.md").write_text(page, encoding="utf-8")
     (part / "docs" / "data_license.txt").write_text(data_licence(data), encoding="utf-8")
 

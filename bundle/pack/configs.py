@@ -16,6 +16,8 @@ from scripts.engine.overrides import check_values, is_overridable
 from scripts.errors import CxrError
 from scripts.trained.configs import expand
 
+from .kinds import Kind
+
 CONFIGS = ("train", "evaluate", "inference", "multi_gpu_train")
 # Of the run and its machine, not of the network.
 NOT_SWITCHES = (
@@ -24,25 +26,20 @@ NOT_SWITCHES = (
 Config = dict[str, Any]
 
 
-def read_configs(root: Path, task: str, any_encoder: bool = False) -> dict[str, Config]:
-    """The four configs of a task, by name, with no macro that names another file.
+def read_configs(root: Path, kind: Kind, any_encoder: bool = False) -> dict[str, Config]:
+    """The four configs of a kind, by name, with no macro that names another file.
 
     Args:
         root: of the project, from which macros name files.
-        task: "pretraining", whose configs lie in `configs/`, or the name of a folder in it.
+        kind: what is packed.
         any_encoder: puts `configs/encoder.json` over those of pre-training that build an encoder.
     """
-    folder = config_folder(root, task)
+    folder = kind.configs(root)
     configs = {name: expand(ConfigParser.load_config_file(folder / f"{name}.json"), root) for name in CONFIGS}
     if any_encoder:
         for name in ("train", "inference"):
             configs[name] |= ConfigParser.load_config_file(folder / "encoder.json")
     return configs
-
-
-def config_folder(root: Path, task: str) -> Path:
-    """Where a task's configs lie."""
-    return root / "configs" if task == "pretraining" else root / "configs" / task
 
 
 def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> None:
@@ -71,18 +68,14 @@ def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> N
             config.update(parser.get())
 
 
-def set_paths(configs: dict[str, Config], task: str) -> None:
+def set_paths(configs: dict[str, Config], kind: Kind) -> None:
     """The pack's own weights wherever a config reads or writes them, in place."""
     for name in ("train", "inference"):
         configs[name]["ckpt_dir"] = "$@bundle_root + '/models'"
     for name in ("evaluate", "inference"):
         configs[name]["weights"] = "$@ckpt_dir + '/model.pt'"
     # Not from ckpt_dir: a training that saves elsewhere starts from the pack's weights all the same.
-    start = "$@bundle_root + '/models/model.pt'"
-    if task == "pretraining":
-        configs["train"]["encoder_weights"] = start
-    else:  # the encoder is in the task's file
-        configs["train"] |= {"encoder_weights": None, "start_weights": start}
+    configs["train"] |= kind.start
 
 
 def carry_normalization(configs: dict[str, Config], found: Normalization) -> None:

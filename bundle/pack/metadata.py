@@ -27,7 +27,7 @@ def describe(
     formats = metadata["network_data_format"]
     image, pred = formats["inputs"]["image"], formats["outputs"]["pred"]
     image["spatial_shape"] = [image_size, image_size]
-    if pred["format"] == "segmentation":
+    if len(pred["spatial_shape"]) == 2:  # maps of the image's size
         pred["spatial_shape"] = [image_size, image_size]
     if names:
         pred |= {"num_channels": len(names), "channel_def": {str(i): name for i, name in enumerate(names)}}

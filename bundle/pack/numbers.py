@@ -9,6 +9,8 @@ from typing import Any
 
 from scripts.errors import CxrError
 
+from .kinds import Kind
+
 # Charts; other pictures of an evaluation show radiographs, which are patients', and never leave with a pack.
 CHARTS = ("roc", "pr", "roc_pr", "reliability", "froc", "dice_by_size", "probe", "retrieval", "spectrum")
 CURVES = ("training", "geometry", "learning_curves")
@@ -35,12 +37,12 @@ class Run:
     charts: list[Path] = field(default_factory=list)
 
 
-def read_run(weights: Path, task: str, evaluation: Path | None) -> Run:
+def read_run(weights: Path, kind: Kind, evaluation: Path | None) -> Run:
     """What lies beside the weights, and the evaluation.
 
     Args:
         weights: file of weights; `model.json` beside it has the settings.
-        task: names the run's folder.
+        kind: what is packed.
         evaluation: folder with `evaluation.json` and `.md`; None looks where a run leaves it, and takes none that is
             older than the weights, or of weights of other settings.
 
@@ -50,7 +52,7 @@ def read_run(weights: Path, task: str, evaluation: Path | None) -> Run:
     card = _read(weights.with_suffix(".json")) if weights.with_suffix(".json").is_file() else {}
     if evaluation is not None and not (evaluation / "evaluation.json").is_file():
         raise CxrError(f"No evaluation.json in {evaluation}: give the output_dir of an evaluation, or leave it out.")
-    folder = evaluation or find_evaluation(weights, task)
+    folder = evaluation or find_evaluation(weights, kind)
     if folder is None:
         return Run(card.get("settings", {}), card.get("best"))
     summary = _read(folder / "evaluation.json")
@@ -71,21 +73,17 @@ def read_run(weights: Path, task: str, evaluation: Path | None) -> Run:
     )
 
 
-def find_evaluation(weights: Path, task: str) -> Path | None:
-    """Where a newer evaluation of this task lies beside the weights, or below `runs/` of the same bundle root."""
-    own = (task,) if task != "pretraining" else ("",)
+def find_evaluation(weights: Path, kind: Kind) -> Path | None:
+    """Where a newer evaluation of this kind lies beside the weights, or below `runs/` of the same bundle root."""
     for up in list(weights.absolute().parents)[:4]:
-        places = [up / "evaluation", *(root / name / "evaluation" for root in (up, up / "runs") for name in own)]
+        places = [up / "evaluation", *(root / kind.place / "evaluation" for root in (up, up / "runs"))]
         for place in places:
             file = place / "evaluation.json"
-            if file.is_file() and file.stat().st_mtime >= weights.stat().st_mtime and _is_of(file, task):
+            if not file.is_file() or file.stat().st_mtime < weights.stat().st_mtime:
+                continue
+            if kind.trained(_read(file).get("settings", {})):
                 return place
     return None
-
-
-def _is_of(file: Path, task: str) -> bool:
-    """Whether an evaluation is of this task: a task's tells its settings, that of pre-training has none."""
-    return _read(file).get("settings", {}).get("task", "pretraining") == task
 
 
 def _differing(trained: dict[str, Any], evaluated: dict[str, Any]) -> list[str]:

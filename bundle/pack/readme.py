@@ -6,45 +6,23 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from .kinds import Kind
 from .numbers import Run
 
-TAGS = {
-    "pretraining": "Pre-training, Self-Supervised, Vision-Language, Embedding",
-    "classification": "Classification, Findings",
-    "segmentation": "Segmentation",
-    "detection": "Detection, RetinaNet",
-}
 INPUT = (
     "`image`: one radiograph, float32, three equal channels, {size} × {size} pixels, after the configs' "
     "`preprocessing`: DICOM to display values (modality LUT or rescale, VOI LUT or window, polarity), PNG or JPEG as "
     "they are; letterbox to a square; 0.5th and 99.5th percentile to 0 and 1; minus 0.449, divided by 0.226."
 )
-OUTPUT = {
-    "pretraining": "`pred`: one embedding an image, float32, {channels} numbers.",
-    "classification": "`pred`: one logit a finding, float32, in this order: {names}. `postprocessing` makes "
-    "probabilities of them.",
-    "segmentation": "`pred`: one map of logits a name, float32, of the input's size, in this order: {names}. "
-    "`postprocessing` makes probabilities of them.",
-    "detection": "The raw network gives `classification` and `box_regression` maps; `inferer` makes of them, for each "
-    "image, `box` (n, 4) xyxy in pixels of the input, `label` (n,) and `score` (n,). Labels in this order: {names}.",
-}
-FILES = {
-    "pretraining": "`runs/inference/embeddings.parquet`: a row an image",
-    "classification": "`predictions.json` and `predictions.csv`: a probability a finding, and a decision where there "
-    "is a threshold",
-    "segmentation": "`predictions.json` and, by `--format`, PNG, run lengths or NIfTI, in the pixels of the original "
-    "image, with areas",
-    "detection": "`predictions.json`: boxes in the pixels of the original image, with scores",
-}
 
 
 def readme(
-    task: str, name: str, metadata: Mapping[str, Any], run: Run, switches: Mapping[str, Any], charts: Sequence[str]
+    kind: Kind, metadata: Mapping[str, Any], run: Run, switches: Mapping[str, Any], charts: Sequence[str]
 ) -> str:
     """The page.
 
     Args:
-        task, name: of the pack.
+        kind: what is packed.
         metadata: of the pack.
         run: what is known of it.
         switches: of the packed train.json: its plain top-level values.
@@ -57,16 +35,16 @@ def readme(
     parts = [
         f"# {metadata['name']}",
         f"### **Authors**\n{metadata['authors']}",
-        f"### **Tags**\nChest X-ray, CR, DX, {TAGS[task]}",
+        f"### **Tags**\nChest X-ray, CR, DX, {kind.tags}",
         f"## **Model Description**\n{metadata['description']}\n\nIntended use: {metadata['intended_use']}",
         f"## **Data**\nTrained on: {metadata['data_source']}. Terms: [data_license.txt](data_license.txt). The pack "
         "holds no image.",
         "## **Performance**\n" + performance(run, charts),
         f"## **Training configuration**\n{table(switches)}",
         f"### Input\n{INPUT.format(size=size)}",
-        f"### Output\n{OUTPUT[task].format(names=names, channels=pred['num_channels'])}",
-        "## **Additional Usage Steps**\n" + usage(task, name),
-        "## **MONAI Bundle Commands**\n" + commands(task),
+        f"### Output\n{kind.output.format(names=names, channels=pred['num_channels'])}",
+        "## **Additional Usage Steps**\n" + usage(kind),
+        "## **MONAI Bundle Commands**\n" + commands(kind),
         "## **System Configuration**\nPython 3.11 or newer; the versions in `configs/metadata.json`. CPU or GPU: the "
         "same configs, `multi_gpu_train.json` takes one process a GPU. No network is needed.",
         "## **Limitations**\nResearch use only. Not a medical device; not cleared or approved by any agency; no output "
@@ -106,15 +84,10 @@ def table(values: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def usage(task: str, name: str) -> str:
+def usage(kind: Kind) -> str:
     """In Python, from any folder."""
-    own = task != "pretraining"
-    why = (
-        "The network is a class of this bundle's `scripts`, so its folder must be on the Python path first:"
-        if own
-        else "The network is a stock MONAI class; reader and transforms are in this bundle's `scripts`:"
-    )
-    return f"""{why}
+    name = kind.pack
+    return f"""{kind.loading}
 
 ```python
 import sys
@@ -136,21 +109,16 @@ output = network(image[None])
 process."""
 
 
-def commands(task: str) -> str:
+def commands(kind: Kind) -> str:
     """From the bundle's root."""
     start = "starts from `models/model.pt`, and writes the better weights there"
-    other = (
-        "`--encoder_weights random` starts from random weights"
-        if task == "pretraining"
-        else "`--start_weights random --encoder_weights FILE` starts from an encoder alone (other `names`)"
-    )
-    return f"""From this folder. Inference on a folder of DICOM, PNG or JPEG files; {FILES[task]}:
+    return f"""From this folder. Inference on a folder of DICOM, PNG or JPEG files; {kind.files}:
 
 ```
 python -m monai.bundle run inferring --config_file configs/inference.json --dataset_dir YOUR_FOLDER
 ```
 
-Training {start}; {other}:
+Training {start}; {kind.otherwise}:
 
 ```
 python -m monai.bundle run training --config_file configs/train.json --dataset_dir YOUR_DATA

@@ -17,7 +17,7 @@ import torch
 from jsonschema import validate
 
 from bundle.__main__ import main
-from bundle.pack import PACKS, pack
+from bundle.pack import KINDS, pack
 from bundle.pack.configs import expand, read_configs
 from bundle.pack.scripts_part import ScriptsPart
 from scripts.encoders.factory import build_encoder
@@ -41,10 +41,10 @@ def packed(
     out = tmp_path_factory.mktemp("dist")
 
     def give(task: str) -> Path:
-        if not (out / PACKS[task]).is_dir():
+        if not (out / KINDS[task].pack).is_dir():
             weights = (trained if task == "pretraining" else trained_task(task)).models / "model.pt"
             pack(task, weights, out, settings=THIN if task == "pretraining" else None)
-        return out / PACKS[task]
+        return out / KINDS[task].pack
 
     return give
 
@@ -104,7 +104,7 @@ print("ran alone")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("task", PACKS)
+@pytest.mark.parametrize("task", KINDS)
 def test_a_pack_loads_predicts_and_trains_alone(
     task: str, packed: Callable[[str], Path], prepared: Path, demo_folder: Path, tmp_path: Path
 ) -> None:
@@ -133,7 +133,7 @@ def test_a_pack_loads_predicts_and_trains_alone(
     assert content["names"] == json.loads((root / "configs" / "train.json").read_text())["names"]
 
 
-@pytest.mark.parametrize("task", PACKS)
+@pytest.mark.parametrize("task", KINDS)
 def test_a_pack_is_whole_and_plain(task: str, packed: Callable[[str], Path], trained_task: Any, trained: Any) -> None:
     root = packed(task)
     files = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
@@ -142,9 +142,9 @@ def test_a_pack_is_whole_and_plain(task: str, packed: Callable[[str], Path], tra
     if task == "pretraining":
         assert "models/pretraining.pt" in files  # evaluation projects with it
     else:
-        assert not files & {f"scripts/{name}.py" for name in ("pretraining/mflag", "evaluation/report", "image/panel")}
-        others = set(PACKS) - {task, "pretraining"}
-        assert not [name for name in files if name in {f"scripts/evaluation/{other}.py" for other in others}]
+        others = [f"scripts/tasks/{other}/" for other in KINDS if other != task]
+        others += ["scripts/pretraining/mflag", "scripts/evaluation/", "scripts/encoders/panel"]
+        assert not [name for name in files if name.startswith(tuple(others))]
     for name in ("train", "evaluate", "inference", "multi_gpu_train"):
         text = (root / "configs" / f"{name}.json").read_text()
         assert not re.search(r'"%[^"]*\.json', text)
@@ -158,7 +158,7 @@ def test_a_pack_is_whole_and_plain(task: str, packed: Callable[[str], Path], tra
     assert all(torch.equal(kept[key], value) for key, value in given.items())
 
 
-@pytest.mark.parametrize("task", PACKS)
+@pytest.mark.parametrize("task", KINDS)
 def test_the_metadata_tell_of_this_network(task: str, packed: Callable[[str], Path]) -> None:
     metadata = json.loads((packed(task) / "configs" / "metadata.json").read_text())
     pred = metadata["network_data_format"]["outputs"]["pred"]
@@ -221,11 +221,11 @@ def test_an_evaluation_older_than_the_weights_is_another_ones(tmp_path: Path) ->
     for file in (weights, result):
         file.parent.mkdir(parents=True)
         file.write_text('{"settings": {"task": "detection"}}')
-    assert find_evaluation(weights, "detection") == result.parent
-    assert find_evaluation(weights, "segmentation") is None
-    assert find_evaluation(weights, "pretraining") is None
+    assert find_evaluation(weights, KINDS["detection"]) == result.parent
+    assert find_evaluation(weights, KINDS["segmentation"]) is None
+    assert find_evaluation(weights, KINDS["pretraining"]) is None
     os.utime(result, (0, 0))
-    assert find_evaluation(weights, "detection") is None
+    assert find_evaluation(weights, KINDS["detection"]) is None
 
 
 def test_an_evaluation_of_weights_with_other_settings_is_another_ones(tmp_path: Path) -> None:
@@ -238,9 +238,9 @@ def test_an_evaluation_of_weights_with_other_settings_is_another_ones(tmp_path: 
     (folder / "evaluation.md").write_text("| AUROC | 0.9 |")
     for seed, taken in ((1, True), (2, False)):
         (folder / "evaluation.json").write_text(json.dumps({"settings": {"task": "classification", "seed": seed}}))
-        assert bool(read_run(tmp_path / "model.pt", "classification", None).table) == taken
+        assert bool(read_run(tmp_path / "model.pt", KINDS["classification"], None).table) == taken
     with pytest.raises(CxrError, match="of other weights: they differ in seed"):
-        read_run(tmp_path / "model.pt", "classification", folder)
+        read_run(tmp_path / "model.pt", KINDS["classification"], folder)
 
 
 def test_what_does_not_fit_is_refused_before_anything_is_written(
@@ -360,10 +360,10 @@ def test_macros_are_expanded_as_deep_as_they_go(tmp_path: Path) -> None:
     assert given["one"] == "%a.json::x"
 
 
-@pytest.mark.parametrize("task", PACKS)
+@pytest.mark.parametrize("task", KINDS)
 def test_no_macro_of_a_shared_file_names_its_neighbour(task: str) -> None:
     """`%id` without a file means another place once it is copied, so only the runs' own may be left."""
-    for config in read_configs(PROJECT, task).values():
+    for config in read_configs(PROJECT, KINDS[task]).values():
         left = re.findall(r'"(%[^"]*)"', json.dumps(config))
         assert set(left) <= {"%training", "%evaluating", "%inferring"}
 

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from monai.bundle import ComponentLocator
 
+from scripts.tasks.registry import TASKS
+
 PROJECT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path for folder in ("scripts", "bundle", "benchmarks") for path in (PROJECT / folder).rglob("*.py"))
 CONFIGS = sorted((PROJECT / "configs").rglob("*.json"))
@@ -116,9 +118,6 @@ def test_what_a_config_shares_is_there_and_is_no_macro_itself(path: Path) -> Non
             assert not any(one.startswith("%") for one in strings(value)), text
 
 
-TASKS = ("classification", "segmentation", "detection")
-
-
 @pytest.mark.parametrize("task", TASKS)
 def test_a_switch_of_a_task_does_something(task: str) -> None:
     """Each id of the configs is named by a component of its own folder or of what it shares."""
@@ -168,3 +167,37 @@ def test_the_encoder_is_written_alike_in_both_configs() -> None:
     own = [*train["load_image"], *train["to_encoder"]]
     assert own == inference["preprocessing"]["transforms"]
     assert not any("Rand" in target for target in targets(own))
+
+
+def named(node: ast.AST) -> set[str]:
+    return {one.value for one in ast.walk(node) if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+
+
+def branches(tree: ast.AST) -> Iterator[tuple[int, set[str]]]:
+    """Where code looks at a text: comparisons (`==`, `in`), cases of a match, keys of a table."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Compare):
+            yield node.lineno, named(node)
+        elif isinstance(node, ast.match_case):
+            yield node.pattern.lineno, named(node.pattern)
+        elif isinstance(node, ast.Dict):
+            yield node.lineno, set().union(*(named(key) for key in node.keys if key is not None))
+
+
+def test_nobody_outside_a_tasks_folder_looks_at_its_name() -> None:
+    """What differs from task to task, the task's object tells."""
+    own = {PROJECT / "scripts" / "tasks" / task for task in TASKS}
+    found = [
+        f"{path.relative_to(PROJECT)}:{line}: {', '.join(names & {*TASKS, 'pretraining'})}"
+        for path in MODULES
+        if not own & set(path.parents)
+        for line, names in branches(ast.parse(path.read_text()))
+        if names & {*TASKS, "pretraining"}
+    ]
+    assert found == []
+
+
+def test_a_task_is_a_folder_of_code_a_folder_of_configs_and_an_object() -> None:
+    folders = {path.parent.name for path in (PROJECT / "scripts" / "tasks").glob("*/task.py")}
+    configs = {path.parent.name for path in (PROJECT / "configs").glob("*/train.json")}
+    assert folders == configs == set(TASKS)
