@@ -15,6 +15,7 @@ VERBS = {
     "demo": (".demo", "make the demo data: radiograph-like phantoms with reports, as DICOM files"),
     "prepare": (".prepare", "read a data set once: study table, image store, text store, audit"),
     "sweep": (".sweep", "train and score tasks over label fractions, initialisations and seeds"),
+    "compare": (".compare", "pre-train methods with one budget, evaluate them, and sweep over the tasks"),
     "pack": (".pack", "write a trained network as a bundle of its own"),
 }
 

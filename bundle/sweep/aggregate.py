@@ -16,8 +16,8 @@ from scripts.tasks.registry import TASKS
 from scripts.tasks.scored_images import split_table
 from scripts.tasks.task import Task
 
+from ..jobs.record import Record
 from .plan import RANDOM, Cell
-from .record import Record
 
 Ended = Mapping[Cell, Record]
 FEW = 20

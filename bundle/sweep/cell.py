@@ -21,9 +21,9 @@ from scripts.tasks.registry import TASKS
 from scripts.tasks.scored_images import split_table
 from scripts.tasks.task import Task
 
+from ..jobs.record import Record, note
+from ..jobs.runner import Runner, checkpoint_of
 from .plan import Cell
-from .record import Record, note
-from .runner import Runner, checkpoint_of
 
 CONFIGS = Path("configs")
 

@@ -15,24 +15,17 @@ from rich.console import Console
 
 from scripts.atomic import write_text_atomically
 from scripts.errors import CxrError
-from scripts.tables.csv_text import csv_text
-from scripts.tables.scores import print_scores, write_scores
 from scripts.tasks.registry import TASKS
 
+from ..jobs.run import run_cells
+from ..jobs.runner import Tracked
+from ..jobs.tracking import ParentRun
+from ..jobs.workers import Work
 from .aggregate import aggregate
 from .cell import CellRunner
-from .checks import check_plan
-from .compare import Stage, add_comparison_arguments, read_stage
-from .digest import digest, table_of
-from .figure import plot_sweep
 from .paper import paper_markdown, paper_tables, print_paper
-from .plan import FRACTIONS, MODES, RANDOM, Init, Plan, read_configs, read_settings
-from .record import read_record
-from .run import run_cells
-from .runner import Tracked
-from .table import LEGEND, sweep_notes, sweep_rows
-from .tracking import ParentRun
-from .worker import Work
+from .plan import FRACTIONS, MODES
+from .study import Study
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -65,56 +58,50 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--paper", nargs="?", const="", default=None, metavar="BENCHMARK",
         help="also the published tables beside ours; BENCHMARK says which of theirs the data are (RSNA, SIIM, …)",
     )  # fmt: skip
-    add_comparison_arguments(parser)
 
 
 def main(args: Namespace, work: Work | None = None) -> int:
-    """Runs the sweep; exit status 1 when a cell failed.
+    """Runs the sweep; see `run_study`."""
+    return run_study(Study(args), work)
+
+
+def run_study(study: Study, work: Work | None = None) -> int:
+    """Runs a study to its tables; exit status 1 when a cell failed.
 
     Args:
-        args: of `add_arguments`.
+        study: a sweep, or a comparison.
         work: in place of MONAI's workflows, for a test.
 
     Raises:
         CxrError: for arguments that no cell could run with, and for an output folder made with other settings.
     """
-    console = Console()
+    console, args, out = Console(), study.args, study.out
     logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table that it makes
-    out = Path(args.out)
-    stage = read_stage(args, out)
-    plan = _plan(args, out, stage)
+    _ = study.plan  # what is wrong with the arguments is said before anything is written
     if args.paper:
         paper_tables(pd.DataFrame({"task": []}), args.paper)  # a benchmark that is none is known at the start
     if work is None:
-        check_plan(plan)
-        if stage is not None:
-            stage.check()
+        study.check()
     out.mkdir(parents=True, exist_ok=True)
     with _alone(out):
-        ended = {cell: record for cell in plan.cells() if not stage and (record := read_record(cell)) is not None}
+        study.look()
         facts = {"data": args.data, "init": " ".join(args.init), "set": " ".join(args.set), "config": args.config}
         parent = ParentRun(out, args.tracking_uri, args.experiment, facts)
         tracked = Tracked(parent.uri, args.experiment, parent.run_id)
         devices = _devices(args)
         try:
-            if stage is not None:
-                stage.run(devices, tracked, work, console)
-                plan = _plan(args, out, stage)
-                lacking = stage.without_weights(plan.cells())
-                read = {cell: read_record(cell) for cell in plan.cells() if cell not in lacking}
-                ended = lacking | {cell: record for cell, record in read.items() if record is not None}
-            cells = plan.cells()
+            study.begin(devices, tracked, work, console)
+            cells = study.plan.cells()
+            ended = study.ended(cells)
             run_cells(cells, ended, devices, work or CellRunner(tracked, out / "features"), console)
-            frame = aggregate(cells, ended, args.resamples, {init.name: init.base for init in plan.inits})
-            files = report(frame, out, console)
-            if stage is not None:
-                files += stage.report(frame, console)
+            frame = aggregate(cells, ended, args.resamples, {init.name: init.base for init in study.plan.inits})
+            files = study.report(frame, console)
             if args.paper is not None:
                 files.append(_paper(frame, args.paper or None, out, console))
         except BaseException:
             parent.close()
             raise
-        every = {**(stage.ended if stage else {}), **ended}
+        every = {**study.begun, **ended}
         failed = [cell for cell, record in every.items() if record.status in ("failed", "died")]
         parent.finish(frame, files, whole=not failed)
     for cell in failed:
@@ -123,49 +110,11 @@ def main(args: Namespace, work: Work | None = None) -> int:
     return 1 if failed else 0
 
 
-def report(frame: pd.DataFrame, out: Path, console: Console) -> list[Path]:
-    """Writes and prints what the sweep has found; gives the files."""
-    write_text_atomically(csv_text(frame), out / "sweep.csv")
-    rows, notes = sweep_rows(frame), sweep_notes(frame)
-    print_scores(rows, "Label efficiency", console)
-    for line in (LEGEND, *notes):
-        console.print(line, soft_wrap=True, highlight=False)
-    markdown = write_scores(rows, out / "sweep.md")
-    text = markdown.read_text(encoding="utf-8") + "\n" + "\n".join([LEGEND, "", *(f"- {note}" for note in notes)])
-    write_text_atomically(text + "\n", markdown)
-    return [out / "sweep.csv", markdown, plot_sweep(frame, out / "sweep.png")]
-
-
 def _paper(frame: pd.DataFrame, benchmark: str | None, out: Path, console: Console) -> Path:
     tables = paper_tables(frame, benchmark)
     print_paper(tables, console)
     write_text_atomically(paper_markdown(tables), out / "paper.md")
     return out / "paper.md"
-
-
-def _plan(args: Namespace, out: Path, stage: Stage | None = None) -> Plan:
-    """The cells of the tasks; with a stage of pre-training before them, they start from what it has made."""
-    data = args.data if stage is None else stage.probe
-    for source in {args.data, data}:
-        if not Path(source).exists():
-            raise CxrError(f"no data set at {source}.")
-    given = [Init.read(text) for text in args.init]
-    if len({init.name for init in given}) < len(given):
-        raise CxrError("two --init have the same name.")
-    own = [Init(RANDOM)] if stage is None else stage.inits()
-    inits = {init.name: init for init in [*own, *(stage.beside(given) if stage else given)]}
-    further = () if stage is None else stage.scopes
-    known = [*args.tasks, *args.modes, *inits, *further, *(f"{fraction}%" for fraction in args.fractions)]
-    made_from = {init.weights: digest(Path(init.weights)) for init in inits.values() if init.weights}
-    if stage is not None:
-        made_from |= stage.digests()
-    settings, configs = read_settings(args.set, known), read_configs(args.config, known)
-    if stage is not None:
-        settings, configs = stage.for_tasks(settings), stage.for_tasks(configs)
-    return Plan(
-        data, out, args.tasks, list(inits.values()), args.modes, args.fractions, args.seeds, args.folds,
-        settings, configs, made_from | {"data": digest(table_of(data))},
-    )  # fmt: skip
 
 
 def _devices(args: Namespace) -> list[str]:

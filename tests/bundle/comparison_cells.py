@@ -6,8 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from bundle.sweep.compare.plan import EvaluationCell, PretrainingCell
-from bundle.sweep.record import Record, begin, write_record
+from bundle.compare.plan import EvaluationCell, PretrainingCell
+from bundle.jobs.record import Record, begin, write_record
 from tests.bundle.sweep_cells import FakeWork
 
 PARAMETERS = {"mflag": 33_483_840.0, "supervised": 23_518_277.0, "adaptor": 11_912_705.0}

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from bundle.jobs.record import Record, begin, write_record
 from bundle.sweep.plan import Cell
-from bundle.sweep.record import Record, begin, write_record
 
 NAMES = ("edema", "nodule")
 IMAGES, PATIENTS = 120, 60

@@ -10,10 +10,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bundle.sweep import add_arguments, main
-from bundle.sweep.compare.plan import Encoder, read_budget, read_pairs
+from bundle.compare import add_arguments, main
+from bundle.compare.plan import Encoder, read_budget, read_pairs
+from bundle.jobs.record import BEGUN
 from bundle.sweep.plan import read_settings
-from bundle.sweep.record import BEGUN
 from scripts.errors import CxrError
 from tests.bundle.comparison_cells import FakeComparison
 from tests.bundle.sweep_cells import FakeWork
@@ -121,7 +121,7 @@ def test_the_budget_is_train_jsons_or_the_one_that_is_set_for_all(monkeypatch, p
         (["--init", "mine="], "say which of --encoders it is"),
         (["--probe-data", "nowhere"], "no data set at nowhere"),
         (["--folds"], "pre-training has seen most of them"),
-        (["--methods", ""], "belong to a comparison"),
+        (["--methods", ""], "name at least one, such as mflag,convirt"),
     ],
 )
 def test_a_wrong_argument_is_said_before_anything_is_written(arguments, message, out):
@@ -131,19 +131,18 @@ def test_a_wrong_argument_is_said_before_anything_is_written(arguments, message,
 
 
 def test_an_id_that_a_method_does_not_have_is_known_at_the_start(out):
-    from bundle.sweep.compare import read_stage
+    from bundle.compare.study import ComparisonStudy
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    arguments = ["DATA", "OUT", "--methods", "mflag,convirt", "--encoders", "resnet18"]
+    arguments = [str(out.parent / "data"), str(out), "--methods", "mflag,convirt", "--encoders", "resnet18"]
     right, wrong = (
-        read_stage(parser.parse_args([*arguments, "--set", f"pretraining:{setting}"]), out)
+        ComparisonStudy(parser.parse_args([*arguments, "--set", f"pretraining:{setting}"]))
         for setting in ("mflag:lambda_offdiag=1", "lamda=1")
     )
-    assert right is not None and wrong is not None
-    right.check()
+    right.check_methods()
     with pytest.raises(CxrError, match=r"pretraining:lamda: the configuration of mflag with resnet18 has no such id"):
-        wrong.check()
+        wrong.check_methods()
 
 
 def test_the_tasks_start_from_the_weights_of_their_own_seed(finished, monkeypatch, project):

@@ -36,7 +36,7 @@ def command(prepared, tmp_path, monkeypatch, project):
     Dinov2Model(config).save_pretrained(tmp_path / "vit")
     sets = [part for key, value in SMALL.items() for part in ("--set", f"{key}={json.dumps(value)}")]
     return [
-        "sweep", str(prepared), str(tmp_path / "out"), "--methods", "mflag:resnet10,adaptor:vit",
+        "compare", str(prepared), str(tmp_path / "out"), "--methods", "mflag:resnet10,adaptor:vit",
         "--encoders", f"resnet10,{tmp_path / 'vit'}", "--tasks", "classification", "--modes", "frozen",
         "--fractions", "100", "--seeds", "0", "--resamples", "50", "--devices", "cpu", *sets,
     ]  # fmt: skip

@@ -13,12 +13,13 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
-from bundle.sweep import add_arguments, main, worker
+from bundle.jobs import workers as worker
+from bundle.jobs.progress import remaining_seconds
+from bundle.jobs.record import Record, read_record
+from bundle.sweep import add_arguments, main
 from bundle.sweep.aggregate import aggregate
 from bundle.sweep.figure import plot_sweep
 from bundle.sweep.plan import Init, Plan, read_settings
-from bundle.sweep.progress import remaining_seconds
-from bundle.sweep.record import Record, read_record
 from bundle.sweep.table import sweep_notes, sweep_rows
 from scripts.errors import CxrError
 from tests.bundle.sweep_cells import NAMES, FakeWork, fake_record, predictions, process_id, torch_threads
@@ -333,7 +334,7 @@ def test_a_torn_or_changed_record_is_no_result(tmp_path):
 
 
 def test_an_attempt_that_was_cut_off_goes_on_and_one_that_failed_starts_anew(tmp_path):
-    from bundle.sweep.record import begin, note, write_record
+    from bundle.jobs.record import begin, note, write_record
 
     cell = Plan("data", tmp_path, tasks=("classification",)).cells()[0]
     assert begin(cell) == {"trained": False}

@@ -14,8 +14,8 @@ from monai.bundle import ConfigWorkflow
 from scripts.engine.state import parts, unwrap
 from scripts.engine.stop import was_stopped
 
-from ..record import BEGUN, Record, note, read_record
-from ..runner import Runner, checkpoint_of
+from ..jobs.record import BEGUN, Record, note, read_record
+from ..jobs.runner import Runner, checkpoint_of
 from .plan import CONFIGS, EvaluationCell, PretrainingCell
 
 COST = "cost.json"

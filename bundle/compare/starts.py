@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ..plan import RANDOM, Init
-from ..record import Record
+from ..jobs.record import Record
+from ..sweep.plan import RANDOM, Init
 from .plan import PRETRAINING, Comparison, Encoder, PretrainingCell
 
 AS_IS = "as_is"

@@ -13,7 +13,7 @@ from typing import Any
 from scripts.errors import CxrError
 from scripts.names import is_folder_name
 
-from ..plan import Scoped
+from ..sweep.plan import Scoped
 
 CONFIGS = Path("configs")
 PRETRAINING = "pretraining"  # the scope of settings that are for this stage
@@ -207,6 +207,8 @@ def read_pairs(methods: Sequence[str], encoders: Sequence[str]) -> list[tuple[st
     Raises:
         CxrError: two encoders of one name, an encoder that is not listed, or a method without a configuration.
     """
+    if not methods:
+        raise CxrError("--methods: name at least one, such as mflag,convirt.")
     listed = [Encoder.read(text) for text in encoders]
     by_name = {encoder.name: encoder for encoder in listed}
     if not listed or len(by_name) < len(listed):

@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.console import Console
 
-from ..digest import digest
-from ..plan import Cell, Init
-from ..record import Record, read_record
-from ..run import run_cells
-from ..worker import Work
+from ..jobs.digest import digest
+from ..jobs.record import Record, read_record
+from ..jobs.run import run_cells
+from ..jobs.workers import Work
+from ..sweep.plan import Cell, Init
 from .plan import Comparison, EvaluationCell, PretrainingCell
 from .starts import name_of, settings_of, starts
 

@@ -16,9 +16,9 @@ import pandas as pd
 from scripts.metrics.collapse import first_collapse
 from scripts.tables.scores import Score, ScoreRow
 
-from ..plan import RANDOM
-from ..record import Record
-from ..table import sweep_rows
+from ..jobs.record import Record
+from ..sweep.plan import RANDOM
+from ..sweep.table import sweep_rows
 from .plan import EvaluationCell, PretrainingCell
 from .pretrain import Pretrained
 from .starts import AS_IS, name_of

@@ -13,7 +13,7 @@ from scripts.errors import CxrError
 from .progress import Following
 from .record import Record, write_record
 from .unit import Unit
-from .worker import Died, Work, run_on
+from .workers import Died, Work, run_on
 
 ALIKE = 3  # failures for one reason, and nothing else, after which the rest is not tried
 AnyUnit = TypeVar("AnyUnit", bound=Unit)
@@ -35,7 +35,7 @@ def run_cells(
         return
     with Following(cells, ended, min(len(devices), len(todo)), console) as following:
         started: dict[Any, float] = {}
-        for cell, result, running in run_on(devices, work, todo, preload=f"{__package__}.cell", fresh=fresh):
+        for cell, result, running in run_on(devices, work, todo, preload=type(work).__module__, fresh=fresh):
             if isinstance(result, Died):
                 result = write_record(cell, Record("died", result.reason, time.monotonic() - started[cell]))
             started.update({other: time.monotonic() for other in running if other not in started})

@@ -1,11 +1,12 @@
-"""The arguments of a comparison, and the stage of pre-training that they put before the tasks."""
+"""What a comparison is made of: pre-trainings, then a sweep that starts from them."""
 
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser, Namespace
-from collections.abc import Mapping, Sequence
+from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from scripts.engine.overrides import check_values, is_overridable, read_files
 from scripts.errors import CxrError
 from scripts.tasks.registry import TASKS
 
-from ..digest import digest, table_of
-from ..plan import Cell, Init, Scoped, read_configs, read_settings
-from ..record import Record
-from ..runner import Tracked
-from ..worker import Work
+from ..jobs.digest import digest, table_of
+from ..jobs.record import Record
+from ..jobs.runner import Tracked
+from ..jobs.workers import Work
+from ..sweep.plan import Cell, Init, Scoped, read_configs, read_settings
+from ..sweep.study import Study
 from .plan import CONFIGS, PRETRAINING, Comparison, PretrainingCell, read_budget, read_pairs
 from .pretrain import Pretrained, Probe, pretrain
 from .report import report_comparison
@@ -28,45 +30,24 @@ from .starts import starts
 from .work import EvaluationRunner, PretrainingRunner
 
 
-def add_comparison_arguments(parser: ArgumentParser) -> None:
-    """Arguments of the verb that only a comparison has."""
-    add = parser.add_argument
-    add(
-        "--methods", type=_list, default=[], metavar="M,M",
-        help="pre-training methods to compare first: mflag, or the name of an overlay in configs; METHOD:ENCODER with "
-        "one encoder alone",
-    )  # fmt: skip
-    add(
-        "--encoders", type=_list, default=[], metavar="E,E",
-        help="of the methods: resnet18, a transformers folder, or NAME=FOLDER",
-    )  # fmt: skip
-    add(
-        "--probe-data", default=None, metavar="DATA",
-        help="data set of the tasks and of zero-shot classification, where it is another than that of pre-training",
-    )  # fmt: skip
-
-
-class Stage:
-    """Pre-training before the tasks, as the arguments of the verb ask for it.
+class ComparisonStudy(Study):
+    """A sweep that begins with the pre-trainings it compares, each evaluated.
 
     Args:
-        args: of the verb.
-        out: output folder.
+        args: of the verb (`bundle.compare.add_arguments`).
 
     Attributes:
-        scopes: names by which a setting may mean this stage, a method or an encoder.
-        probe: the data set of the tasks.
         comparison: what is pre-trained.
 
     Raises:
         CxrError: for methods, encoders, settings or a budget that cannot be compared.
     """
 
-    def __init__(self, args: Namespace, out: Path) -> None:
+    def __init__(self, args: Namespace) -> None:
+        super().__init__(args)
+        out = self.out
         pairs = read_pairs(args.methods, args.encoders)
-        self.args, self.out = args, out
-        self.probe: str = _other(args.probe_data, args.data) or args.data
-        if args.folds and self.probe == args.data:
+        if args.folds and self.data == args.data:
             raise CxrError(
                 "--folds tests every patient of DATA, and pre-training has seen most of them: name another set, "
                 "--probe-data OTHER, or leave --folds out."
@@ -86,7 +67,17 @@ class Stage:
         )
         self._pretrained: Pretrained | None = None
 
+    @cached_property
+    def data(self) -> str:  # type: ignore[override]
+        """The data set of the tasks: `--probe-data`, else that of pre-training."""
+        return _other(self.args.probe_data, self.args.data) or str(self.args.data)
+
     def check(self) -> None:
+        """Also looks at the pre-trainings."""
+        super().check()
+        self.check_methods()
+
+    def check_methods(self) -> None:
         """Looks at one pre-training of each method and encoder.
 
         Raises:
@@ -96,71 +87,62 @@ class Stage:
             _check(cell)
 
     def for_tasks(self, given: Sequence[Scoped]) -> list[Scoped]:
-        """The settings of the tasks; their images are as large as those of pre-training unless one says otherwise."""
+        """Those that are not for pre-training."""
         return [one for one in given if PRETRAINING not in one.scopes]
 
-    def inits(self) -> list[Init]:
-        """What the tasks start from."""
-        found = starts(self.comparison) if self._pretrained is None else self._pretrained.inits()
-        size = {"image_size": self.comparison.budget["image_size"]}
-        given = {setting.value[0] for setting in self._settings if PRETRAINING not in setting.scopes}
-        return found if "image_size" in given else [replace(one, overrides=size | dict(one.overrides)) for one in found]
-
-    def beside(self, given: Sequence[Init]) -> list[Init]:
-        """Initialisations of `--init`, each compared with the random one of its encoder.
+    def inits(self, given: Sequence[Init]) -> list[Init]:
+        """What was pre-trained and where it started from, and `--init`, each beside the random one of its encoder.
 
         Raises:
-            CxrError: one does not say which encoder it is.
+            CxrError: one of `--init` does not say which encoder it is.
         """
-        bases = {str(init.overrides["encoder"]): init.name for init in self.inits() if init.base == init.name}
+        found = starts(self.comparison) if self._pretrained is None else self._pretrained.inits()
+        size = {"image_size": self.comparison.budget["image_size"]}
+        if "image_size" not in {setting.value[0] for setting in self.for_tasks(self._settings)}:
+            found = [replace(one, overrides=size | dict(one.overrides)) for one in found]
+        bases = {str(init.overrides["encoder"]): init.name for init in found if init.base == init.name}
         for init in given:
             if init.overrides.get("encoder") not in bases:
                 raise CxrError(
                     f"--init {init.name}: say which of --encoders it is, such as "
                     f"{init.name}={init.weights},encoder={next(iter(bases))}."
                 )
-        return [replace(init, base=bases[str(init.overrides["encoder"])]) for init in given]
+        return [*found, *(replace(init, base=bases[str(init.overrides["encoder"])]) for init in given)]
 
     def digests(self) -> dict[str, str]:
         """Of the weights that were made."""
         return {} if self._pretrained is None else self._pretrained.digests()
 
-    def run(self, devices: Sequence[str], tracked: Tracked, work: Work | None, console: Console) -> None:
-        """Pre-trains and evaluates what has not ended well yet.
+    def look(self) -> None:
+        """Nothing: what the cells are made from is known when the pre-trainings have ended."""
 
-        Args:
-            devices: see `run_on`.
-            tracked: the parent run.
-            work: in place of MONAI's workflows, for a test.
-            console: to print on.
-        """
+    def begin(self, devices: Sequence[str], tracked: Tracked, work: Work | None, console: Console) -> None:
+        """Pre-trains and evaluates what has not ended well yet; the tasks then start from that."""
         own = (PretrainingRunner(tracked, self.out / "features"), EvaluationRunner(tracked))
         works = own if work is None else (work, work)
         self._pretrained = pretrain(self.comparison, self._probes(), devices, works, console)
+        self.begun = {**self._pretrained.ended, **self._pretrained.evaluated}
+        del self.plan  # made anew, of the weights that there are now
 
-    @property
-    def ended(self) -> Mapping[Any, Record]:
-        """How the pre-trainings and evaluations have ended."""
+    def ended(self, cells: Sequence[Cell]) -> dict[Cell, Record]:
+        """Also those whose pre-training has made no weights."""
         assert self._pretrained is not None
-        return {**self._pretrained.ended, **self._pretrained.evaluated}
-
-    def without_weights(self, cells: Sequence[Cell]) -> dict[Cell, Record]:
-        """Cells of the tasks whose pre-training has made no weights."""
-        assert self._pretrained is not None
-        return self._pretrained.without_weights(cells)
+        lacking = self._pretrained.without_weights(cells)
+        return lacking | super().ended([cell for cell in cells if cell not in lacking])
 
     def report(self, frame: pd.DataFrame, console: Console) -> list[Path]:
-        """Writes and prints the comparison; gives the files."""
+        """Also the comparison."""
         assert self._pretrained is not None
-        return report_comparison(self._pretrained, frame, self.args.data, self.probe, self.out, console)
+        files = super().report(frame, console)
+        return files + report_comparison(self._pretrained, frame, self.args.data, self.data, self.out, console)
 
     def _probes(self) -> list[Probe]:
         """The data set of pre-training, for retrieval; and that of the tasks, for zero-shot on their findings."""
         findings = self._findings()
-        if self.probe == self.args.data:
-            return [Probe(self.probe, {"protocol": "split"} | findings, digest(table_of(self.probe)))]
+        if self.data == self.args.data:
+            return [Probe(self.data, {"protocol": "split"} | findings, digest(table_of(self.data)))]
         # Pre-training has seen none of these images.
-        other = Probe(self.probe, {"protocol": "5-fold"} | findings, digest(table_of(self.probe)))
+        other = Probe(self.data, {"protocol": "5-fold"} | findings, digest(table_of(self.data)))
         return [Probe(self.args.data, {"protocol": "split"}, digest(table_of(self.args.data))), other]
 
     def _findings(self) -> dict[str, Any]:
@@ -171,19 +153,6 @@ class Stage:
                 given = dict(one.value for one in self._settings if one.holds(task))
                 return {"labels": given.get("names", plain["names"])}
         return {}
-
-
-def read_stage(args: Namespace, out: Path) -> Stage | None:
-    """The stage that the arguments ask for; None without `--methods`.
-
-    Raises:
-        CxrError: see `Stage`; or an argument that only a comparison has.
-    """
-    if args.methods:
-        return Stage(args, out)
-    if args.encoders or args.probe_data:
-        raise CxrError("--encoders and --probe-data belong to a comparison: name its --methods, such as mflag,convirt.")
-    return None
 
 
 def _other(probe: str | None, data: str) -> str | None:
@@ -202,7 +171,3 @@ def _check(cell: PretrainingCell) -> None:
                 f"Set it for the methods that do: --set {PRETRAINING}:METHOD:{name}=…."
             )
     check_values(cell.overrides, config, f"--set {PRETRAINING}:")
-
-
-def _list(text: str) -> list[str]:
-    return list(dict.fromkeys(part for part in text.split(",") if part))
