@@ -11,5 +11,5 @@ configs = [folder for folder in (Path("configs"), *Path("configs").rglob("*")) i
 setup(
     packages=[*packages, *("cxr_vlp." + ".".join(folder.parts) for folder in configs)],
     package_dir={**INSIDE, "cxr_vlp.configs": "configs"},
-    package_data={"": ["py.typed", "*.json", "*.csv", "*.conf"]},
+    package_data={"": ["py.typed", "*.json", "*.csv", "*.conf", "*.jinja"]},
 )

@@ -58,9 +58,15 @@ class ScriptsPart:
         return names - {PACKAGE}
 
     def write(self, folder: Path) -> None:
-        """Copies the modules into `folder/scripts`, each package with an `__init__` of what is used."""
+        """Copies the modules into `folder/scripts`, with the files that are called like them (`page.html.jinja` of
+        `page.py`), and each package with an `__init__` of what is used.
+        """
         for name in sorted(self.modules):
-            write_text_atomically(self._file(name).read_text(encoding="utf-8"), folder / self._place(name))
+            file = self._file(name)
+            for beside in sorted(file.parent.glob(f"{file.stem}.*")):
+                write_text_atomically(
+                    beside.read_text(encoding="utf-8"), (folder / self._place(name)).with_name(beside.name)
+                )
         for name in sorted(self.exports):
             write_text_atomically(self._init(name), folder / name.replace(".", "/") / "__init__.py")
 
