@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from scripts.data.prepared import PreparedFolder
+
 
 def digest(path: Path) -> str:
     """Of a file, or of all files of a folder; "" when there is none."""
@@ -21,4 +23,4 @@ def digest(path: Path) -> str:
 
 def table_of(data: str) -> Path:
     """The table of a data set: of a folder that prepare made, or the file itself."""
-    return Path(data) / "studies.parquet" if Path(data).is_dir() else Path(data)
+    return PreparedFolder(Path(data)).studies if Path(data).is_dir() else Path(data)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 
 from scripts.atomic import atomic_path
 from scripts.data.image_store import ImageStore
+from scripts.data.prepared import PreparedFolder
 
 SAMPLES = 8
 COLORS = {"train": "#4878a8", "val": "#e0a030", "test": "#58a066"}
@@ -39,9 +40,10 @@ def draw(table: pd.DataFrame, result: dict[str, Any], out: Path) -> Path:
         _samples(bottom.subplots(1, SAMPLES), used, ImageStore(out))
         title = f"{result['images']['used']} of {result['images']['rows']} images in use; below: stored images"
         figure.suptitle(title, x=0.01, ha="left")
-        with atomic_path(out / "audit.png") as path:
+        picture = PreparedFolder(out).audit.with_suffix(".png")
+        with atomic_path(picture) as path:
             figure.savefig(path, dpi=90, format="png")
-    return out / "audit.png"
+    return picture
 
 
 def _samples(row: np.ndarray, used: pd.DataFrame, store: ImageStore) -> None:

@@ -15,8 +15,9 @@ from rich.console import Console
 
 from scripts.atomic import atomic_path
 from scripts.data.image_store import StoreSettings
+from scripts.data.prepared import PreparedFolder
 from scripts.data.splits import patient_note
-from scripts.data.studies import RECORD, TEXT_COLUMNS, check_rows, report_texts, write_studies
+from scripts.data.studies import TEXT_COLUMNS, check_rows, report_texts, write_studies
 from scripts.errors import CxrError
 from scripts.output_folder import check_folder, check_path
 from scripts.text.language_model import FrozenLanguageModel
@@ -31,7 +32,6 @@ from .look import require_images
 from .pool import Limits
 
 VERSION = 1
-TEXT = "text"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -115,7 +115,7 @@ def prepare(args: Namespace, console: Console) -> int:
     write_studies(table, out, manifest.source)
     _report(table, manifest, out, console)
     # Last, because it says to make and to readers that the folder is whole.
-    with atomic_path(out / RECORD) as path:
+    with atomic_path(PreparedFolder(out).record) as path:
         path.write_text(json.dumps(record, indent=1))
     return 0
 
@@ -147,13 +147,13 @@ def _embed(table: pd.DataFrame, out: Path, args: Namespace) -> dict | None:
     if not texts or args.language_model == "none":
         return None
     model = FrozenLanguageModel(args.language_model, pooling=args.pooling)
-    TextStore(out / TEXT, model).ensure(texts, progress=True)
+    TextStore(PreparedFolder(out).text, model).ensure(texts, progress=True)
     return {**model.identity(), "given": args.language_model}
 
 
 def _report(table: pd.DataFrame, manifest: Manifest, out: Path, console: Console) -> None:
     result = audit.audit(table, manifest.notes)
-    with atomic_path(out / "audit.json") as path:
+    with atomic_path(PreparedFolder(out).audit) as path:
         path.write_text(json.dumps(result, indent=1))
     audit.print_audit(result, console)
     audit_figure.draw(table, result, out)

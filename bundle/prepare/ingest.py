@@ -14,7 +14,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from scripts.data.image_store import IMAGES, ImageStoreWriter, StoreSettings
+from scripts.data.image_store import ImageStoreWriter, StoreSettings
+from scripts.data.prepared import PreparedFolder
 
 from .journal import Journal
 from .pool import Failure, Limits, guarded_map
@@ -70,7 +71,7 @@ def ingest(
                     journal.add(row, facts)
                     progress.advance(bar)
             store.flush()
-        if shards == 1 and not (out / IMAGES).exists():
+        if shards == 1 and not PreparedFolder(out).images.exists():
             ImageStoreWriter(out, len(images), settings).finish()
         return journal.rows
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from ..atomic import atomic_path, publish_once
 from ..errors import CxrError
+from .prepared import PreparedFolder
 
-IMAGES = "images.npy"
 VERSION = 1
 
 
@@ -46,7 +46,7 @@ class ImageStore:
 
     def __init__(self, path: str | Path) -> None:
         folder = Path(path).parent if Path(path).suffix == ".npy" else Path(path)
-        self.path = folder / IMAGES
+        self.path = PreparedFolder(folder).images
         if not self.path.is_file():
             raise CxrError(
                 f"no image store at {self.path}. Make it with: python -m bundle prepare LAYOUT SOURCE {folder}"
@@ -88,7 +88,8 @@ class ImageStoreWriter:
 
     def __init__(self, folder: Path, count: int, settings: StoreSettings) -> None:
         self.settings, self.count = settings, count
-        self.final, self.part = folder / IMAGES, folder / f"{IMAGES}.part"
+        self.final = PreparedFolder(folder).images
+        self.part = self.final.with_name(f"{self.final.name}.part")
         shape = (count, settings.size, settings.size)
         if not self.part.exists() and not self.final.exists():
             _allocate(self.part, shape, np.dtype(settings.dtype))

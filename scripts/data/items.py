@@ -14,7 +14,7 @@ import pandas as pd
 from ..errors import CxrError
 from ..radiograph.views import UNKNOWN
 from .cells import read_labels
-from .image_store import IMAGES
+from .prepared import PreparedFolder
 from .raw_files import raw_table
 from .splits import FRACTIONS
 from .studies import read_studies, report_texts
@@ -94,7 +94,7 @@ def study_table(
         raise CxrError(
             "study_items needs store_dir= to refer to the stored images of a table in memory, or use_store=False."
         )
-    return table.assign(image=str(Path(folder) / IMAGES) + "::" + table["store_row"].astype(str)), where
+    return table.assign(image=str(PreparedFolder(Path(folder)).images) + "::" + table["store_row"].astype(str)), where
 
 
 def keep_rows(

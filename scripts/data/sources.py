@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import torch
 from ..errors import CxrError
 from ..text.language_model import FrozenLanguageModel
 from .items import Text, finding_names, keep_rows, make_items, study_table
+from .prepared import PreparedFolder
 from .raw_files import raw_columns, raw_table
-from .studies import RECORD, STUDIES, read_studies
+from .studies import read_studies
 
 
 def load_items(
@@ -68,7 +68,7 @@ def label_names(source: str | Path) -> list[str]:
 
 def is_prepared(source: str | Path) -> bool:
     """Whether `source` is a folder made by prepare."""
-    return (Path(source) / STUDIES).is_file() and (Path(source) / RECORD).is_file()
+    return PreparedFolder.at(source) is not None
 
 
 def language_model_of(
@@ -87,12 +87,8 @@ def language_model_of(
         revision: of a hub id.
         device: where it runs.
     """
-    record = Path(source) / RECORD
-    try:
-        prepared = json.loads(record.read_text(encoding="utf-8")).get("language_model") if is_prepared(source) else None
-    except (OSError, ValueError, AttributeError) as error:
-        raise CxrError(f"{record} is damaged ({error}). Run prepare again.") from error
-    prepared = prepared or {}
+    folder = PreparedFolder.at(source)
+    prepared = (folder.read_record().get("language_model") if folder else None) or {}
     model = model or prepared.get("given", "minilm")
     pooling = pooling or prepared.get("pooling", "mean")
     return FrozenLanguageModel(model, revision, pooling, device=device)  # type: ignore[arg-type]
@@ -100,11 +96,13 @@ def language_model_of(
 
 def text_folder(source: str | Path) -> str | None:
     """Folder of the text store that belongs to a prepared folder; None keeps raw files' embeddings in memory."""
-    return str(Path(source) / "text") if is_prepared(source) else None
+    folder = PreparedFolder.at(source)
+    return str(folder.text) if folder else None
 
 
 def features_folder(source: str | Path) -> str | None:
     """Folder of the images' features by frozen encoders, beside the text store; None keeps those of raw files in
     memory.
     """
-    return str(Path(source) / "features") if is_prepared(source) else None
+    folder = PreparedFolder.at(source)
+    return str(folder.features) if folder else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +13,9 @@ from ..atomic import atomic_path
 from ..errors import CxrError
 from ..text.report import Report, read_report
 from .boxes import read_boxes
+from .prepared import PreparedFolder
 from .splits import check_leakage
 
-STUDIES = "studies.parquet"
-RECORD = "prepare.json"
 REQUIRED = ("image_id", "image", "patient_id", "study_id", "split")
 TEXT_COLUMNS = ("findings", "impression", "report")
 UNION, EMPTY = "|", "-1"  # of masks: several in a cell; one that is known to be empty
@@ -33,7 +31,7 @@ def read_studies(out: str | Path) -> pd.DataFrame:
     Raises:
         CxrError: when the folder holds no table, or one that breaks a rule of `validate_studies`.
     """
-    path = Path(out) / STUDIES
+    path = PreparedFolder(Path(out)).studies
     if not path.is_file():
         raise CxrError(f"no study table at {path}. Make it with: python -m bundle prepare LAYOUT SOURCE {out}")
     try:
@@ -55,7 +53,7 @@ def write_studies(table: pd.DataFrame, out: str | Path, source: Path) -> Path:
     Raises:
         CxrError: when the table breaks a rule of `validate_studies`.
     """
-    path = Path(out) / STUDIES
+    path = PreparedFolder(Path(out)).studies
     validate_studies(table, str(path))
     table = table.copy()
     for column in path_columns(table):
@@ -136,11 +134,12 @@ def _map_paths(column: pd.Series, change: Callable[[str], str]) -> pd.Series:
 
 def _source(out: Path) -> Path:
     """Folder that the table's paths start from: as recorded, or at the same place relative to a folder that moved."""
+    folder = PreparedFolder(out)
+    record = folder.read_record()
     try:
-        record = json.loads((out / RECORD).read_text())
         recorded, relative = Path(record["source"]), record["source_relative"]
-    except (OSError, ValueError, KeyError) as error:
-        raise CxrError(f"{out / RECORD} is missing or damaged ({error}). Run prepare again.") from error
+    except (KeyError, TypeError) as error:
+        raise CxrError(f"{folder.record} is missing or damaged ({error}). Run prepare again.") from error
     return recorded if recorded.is_dir() else (out / relative).resolve()
 
 

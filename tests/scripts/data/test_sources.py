@@ -45,5 +45,5 @@ def test_a_broken_record_is_named(tmp_path: Path) -> None:
     (tmp_path / "studies.parquet").touch()
     for content in ("{", "[]"):
         (tmp_path / "prepare.json").write_text(content)
-        with pytest.raises(CxrError, match=r"prepare\.json is damaged .* Run prepare again"):
+        with pytest.raises(CxrError, match=r"prepare\.json is missing or damaged .* Run prepare again"):
             language_model_of(tmp_path)
