@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,12 @@ from torch import nn
 
 from scripts.atomic import save_atomically
 from scripts.encoders.normalization import image_statistics
-from scripts.encoders.weights import load_weights, read_weights
+from scripts.encoders.weights import load_weights
 from scripts.errors import CxrError
-from scripts.pretraining.mflag import MFlag
 
 from .configs import (
     Config,
+    anywhere,
     apply_settings,
     carry_normalization,
     read_configs,
@@ -32,11 +33,15 @@ from .configs import (
 from .data_licence import data_licence
 from .kinds import KINDS, Kind
 from .metadata import describe, require
+from .method import describe_method, read_module, read_overlay
 from .numbers import Run, read_run
-from .readme import readme
+from .readme import Parts, readme
 from .scripts_part import ScriptsPart
 
 ROOT = Path(__file__).resolve().parents[2]
+WHOLE = "pretraining.pt"  # the module that a pre-training has trained
+SCORE = "score_threshold"
+PATHS = ("encoder_weights", "start_weights")  # settings that are files of the machine that trained
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +69,8 @@ def main(args: argparse.Namespace) -> int:
         args.version, args.changes,
     )  # fmt: skip
     print(f"{folder}: python -m monai.bundle run inferring --config_file configs/inference.json --dataset_dir FOLDER")
+    if KINDS[args.task].module and not (folder / "models" / WHOLE).is_file():
+        print(f"Without projectors: no {WHOLE} of these weights lies beside them.")
     return 0
 
 
@@ -98,9 +105,10 @@ def pack(
     run = read_run(weights, kind, evaluation)
     if run.settings.get("task", task) != task:
         raise CxrError(f"{weights} was trained for {run.settings['task']}, not for {task}.")
+    known = {**run.settings, **(settings or {})}
+    overlay = _overlay(weights, known) if kind.module else {}
     # A pre-trained encoder that is no stock ResNet has options, if only empty ones (`configs/encoder.json`).
-    any_encoder = kind.module and "encoder_options" in {**run.settings, **(settings or {})}
-    configs = read_configs(ROOT, kind, any_encoder)
+    configs = read_configs(ROOT, kind, kind.module and "encoder_options" in known, overlay)
     apply_settings(configs, {**_known(run.settings, configs), **_calibration(run, configs), **(settings or {})})
     set_paths(configs, kind)
     try:
@@ -115,46 +123,65 @@ def pack(
         ) from error
     if (found := image_statistics(network)) is not None and found != built:
         carry_normalization(configs, found)
+    module = read_module(weights.parent / WHOLE, network, configs["train"], known) if kind.module else None
+    content = Content(kind, configs, overlay, network, module, replace(run, settings=known))
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=f".{kind.pack}.") as temporary:
         part = Path(temporary) / kind.pack
-        _write(part, kind, configs, network, run, data, version, changes)
-        if kind.module:
-            _add_projectors(weights.parent / "pretraining.pt", part, network)
+        _write(part, content, data, version, changes)
         part.rename(folder)
     return folder
 
 
-def _write(
-    part: Path,
-    kind: Kind,
-    configs: dict[str, Config],
-    network: nn.Module,
-    run: Run,
-    data: str | None,
-    version: str | None,
-    changes: str | None,
-) -> None:
+@dataclass(frozen=True)
+class Content:
+    """What goes into a pack.
+
+    Attributes:
+        kind: of pack.
+        configs: by name.
+        overlay: of the method of a pre-training.
+        network: `network_def` with its weights.
+        module: state of the whole pre-trained module; None = it is not there.
+        run: its settings are those of the pack.
+    """
+
+    kind: Kind
+    configs: dict[str, Config]
+    overlay: Config
+    network: nn.Module
+    module: dict[str, torch.Tensor] | None
+    run: Run
+
+
+def _write(part: Path, content: Content, data: str | None, version: str | None, changes: str | None) -> None:
+    kind, configs, network, run = content.kind, content.configs, content.network, content.run
     source = kind.configs(ROOT)
     scripts = ScriptsPart(ROOT)
     scripts.add_configs(configs)
     metadata = json.loads((source / "metadata.json").read_text(encoding="utf-8"))
     names = configs["train"]["names"] if kind.names else []
+    describe_method(metadata, content.overlay)
     describe(metadata, network, names, configs["train"]["image_size"], data)
     require(metadata, scripts.third_party() - set(sys.stdlib_module_names))
     metadata["version"] = version or metadata["version"]
     if changes or metadata["version"] not in metadata["changelog"]:
         metadata["changelog"][metadata["version"]] = changes or "packed"
     (part / "configs").mkdir(parents=True)
-    for name, content in {**configs, "metadata": metadata}.items():
-        _write_json(content, part / "configs" / f"{name}.json")
+    for name, config in {**configs, "metadata": metadata}.items():
+        _write_json(config, part / "configs" / f"{name}.json")
     shutil.copy(source / "logging.conf", part / "configs")
     shutil.copy(ROOT / "LICENSE", part)
     scripts.write(part)
-    save_atomically(network.state_dict(), part / "models" / "model.pt")
+    card = {"settings": _card(run.settings), "best": run.best}
+    for file, state in {"model.pt": network.state_dict(), WHOLE: content.module}.items():
+        if state is not None:
+            save_atomically(state, part / "models" / file)
+            _write_json(card, (part / "models" / file).with_suffix(".json"))
     (part / "docs" / "pictures").mkdir(parents=True)
     charts = [Path(shutil.copy(chart, part / "docs" / "pictures")).name for chart in run.charts]
-    page = readme(kind, metadata, run, _told(run, configs["train"]), charts)
+    parts = Parts(configs["inference"]["network_def"]["_target_"] == "@encoder", content.module is not None)
+    page = readme(kind, metadata, run, _told(run, configs["train"]), charts, parts)
     (part / "docs" / "README.md").write_text(page, encoding="utf-8")
     (part / "docs" / "data_license.txt").write_text(data_licence(data), encoding="utf-8")
 
@@ -167,13 +194,29 @@ def _network(config: Config) -> nn.Module:
     return network
 
 
+def _overlay(weights: Path, settings: Mapping[str, Any]) -> Config:
+    """That of the method that the run's card tells, or `--set`."""
+    if "method" not in settings:
+        raise CxrError(
+            f"No {weights.stem}.json beside the weights tells which method trained them: give --set method=NAME, such "
+            "as mflag or the name of an overlay in configs."
+        )
+    return read_overlay(ROOT, str(settings["method"]))
+
+
+def _card(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings for the card in the pack: no path of the machine that trained, and not what `_known` leaves out."""
+    gone = (*PATHS, SCORE)
+    return {name: anywhere(name, value) for name, value in settings.items() if "#" not in name and name not in gone}
+
+
 def _known(settings: Mapping[str, Any], configs: Mapping[str, Config]) -> dict[str, Any]:
     """Settings of the run that a config still has; what an older version recorded besides is not an error.
 
     Not the least score of a box: precision wants the whole ranking, a reader of inference's boxes has a higher one.
     """
     known = {name: value for name, value in settings.items() if any(name in config for config in configs.values())}
-    known.pop("score_threshold", None)
+    known.pop(SCORE, None)
     return known
 
 
@@ -185,21 +228,8 @@ def _calibration(run: Run, configs: Mapping[str, Config]) -> dict[str, Any]:
 
 def _told(run: Run, config: Config) -> dict[str, Any]:
     """Settings of the run for people: no path of its machine, an encoder's folder as its configuration."""
-    told = {key: value for key, value in run.settings.items() if key not in ("encoder_weights", "start_weights")}
+    told = {key: value for key, value in run.settings.items() if key not in PATHS}
     return told | {key: config[key] for key in ("encoder", "encoder_options", "image_size") if key in config}
-
-
-def _add_projectors(path: Path, part: Path, network: nn.Module) -> None:
-    """The whole pre-trained module, which evaluation needs, when it is the one of these weights and of the pack's
-    method, M-FLAG.
-    """
-    if not path.is_file():
-        return
-    whole, encoder = read_weights(path), read_weights(part / "models" / "model.pt")
-    if whole.keys() != MFlag(network, text_dim=1, hidden_dim=1, out_dim=1).state_dict().keys():
-        return
-    if all(torch.equal(whole[f"encoder.{key}"], value) for key, value in encoder.items()):
-        save_atomically(whole, part / "models" / "pretraining.pt")
 
 
 def _write_json(content: Any, path: Path) -> None:

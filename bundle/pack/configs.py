@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
-from monai.bundle.utils import ID_SEP_KEY
+from monai.bundle.utils import ID_SEP_KEY, merge_kv
 
 from scripts.encoders.factory import encoder_config
 from scripts.encoders.normalization import Normalization
@@ -21,25 +21,42 @@ from .kinds import Kind
 CONFIGS = ("train", "evaluate", "inference", "multi_gpu_train")
 # Of the run and its machine, not of the network.
 NOT_SWITCHES = (
-    "task", "encoder_weights", "encoder_mean", "encoder_std", "start_weights", "fraction", "fold"
+    "task", "method", "encoder_weights", "encoder_mean", "encoder_std", "start_weights", "fraction", "fold"
 )  # fmt: skip
 Config = dict[str, Any]
 
 
-def read_configs(root: Path, kind: Kind, any_encoder: bool = False) -> dict[str, Config]:
+def read_configs(
+    root: Path, kind: Kind, any_encoder: bool = False, method: Mapping[str, Any] | None = None
+) -> dict[str, Config]:
     """The four configs of a kind, by name, with no macro that names another file.
 
     Args:
         root: of the project, from which macros name files.
         kind: what is packed.
         any_encoder: puts `configs/encoder.json` over those of pre-training that build an encoder.
+        method: overlay that goes over train.json.
     """
     folder = kind.configs(root)
     configs = {name: expand(ConfigParser.load_config_file(folder / f"{name}.json"), root) for name in CONFIGS}
+    train = configs["train"] = _merged(configs["train"], method or {})
     if any_encoder:
         for name in ("train", "inference"):
-            configs[name] |= ConfigParser.load_config_file(folder / "encoder.json")
+            configs[name] = _merged(configs[name], ConfigParser.load_config_file(folder / "encoder.json"))
+    if "adaptor_options" in train:  # put together of switches; the settings have them whole
+        train["adaptor_options"] = "@encoder_options"
+        del train["tokens"]
     return configs
+
+
+def _merged(config: Config, overlay: Mapping[str, Any]) -> Config:
+    """A config with an overlay over it, as MONAI merges files; an overlay's own notes (`_metadata_`) stay behind."""
+    parser = ConfigParser(config)
+    for name, value in overlay.items():
+        if not name.startswith("_"):
+            merge_kv(parser, name, deepcopy(value))
+    merged: Config = parser.get()
+    return merged
 
 
 def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> None:
@@ -54,10 +71,7 @@ def apply_settings(configs: dict[str, Config], settings: Mapping[str, Any]) -> N
     for name, value in settings.items():
         if name in NOT_SWITCHES:
             continue
-        if name == "encoder":
-            value = _anywhere(value)
-        if name == "encoder_options" and "body" in value:
-            value = {**value, "body": _anywhere(value["body"])}
+        value = anywhere(name, value)
         owners = [config for config in configs.values() if _has(config, name)]
         if not owners:
             raise CxrError(f"The configs have no {name!r}: give settings that training or inference has.")
@@ -99,11 +113,16 @@ def carry_normalization(configs: dict[str, Config], found: Normalization) -> Non
             config["encoder_options"] = {**config["encoder_options"], **own}
 
 
-def _anywhere(encoder: Any) -> str | dict[str, Any]:
-    """An encoder without what only this machine has."""
-    value = encoder_config(encoder)
-    if isinstance(value, dict):
-        value.pop("_name_or_path", None)  # where it lay
+def anywhere(name: str, value: Any) -> Any:
+    """A setting without what only this machine has: of an encoder that is a folder or a hub's model, the content of its
+    config.json.
+    """
+    if name == "encoder_options" and "body" in value:
+        return {**value, "body": anywhere("encoder", value["body"])}
+    if name == "encoder":
+        value = encoder_config(value)
+        if isinstance(value, dict):
+            value.pop("_name_or_path", None)  # where it lay
     return value
 
 

@@ -25,7 +25,6 @@ class Kind:
         module: whether the module that it was trained in is packed as well.
         start: ids of train.json that start it from the pack's weights.
         otherwise: another start of a training, for the page.
-        loading: what it takes to load the network, for the page.
         tags, output, files: see `scripts.tasks.Task`; `output` has `{channels}` as well.
     """
 
@@ -36,7 +35,6 @@ class Kind:
     module: bool
     start: Mapping[str, Any]
     otherwise: str
-    loading: str
     tags: str
     output: str
     files: str
@@ -58,8 +56,7 @@ PRETRAINING = Kind(
     module=True,
     start={"encoder_weights": WEIGHTS},
     otherwise="`--encoder_weights random` starts from random weights",
-    loading="The network is a stock MONAI class; reader and transforms are in this bundle's `scripts`:",
-    tags="Pre-training, Self-Supervised, Vision-Language, Embedding",
+    tags="Pre-training, Embedding",
     output="`pred`: one embedding an image, float32, {channels} numbers.",
     files="`runs/inference/embeddings.parquet`: a row an image",
 )
@@ -75,7 +72,6 @@ def kind_of(task: Task) -> Kind:
         module=False,
         start={"encoder_weights": None, "start_weights": WEIGHTS},
         otherwise="`--start_weights random --encoder_weights FILE` starts from an encoder alone (other `names`)",
-        loading="The network is a class of this bundle's `scripts`, so its folder must be on the Python path first:",
         tags=task.tags,
         output=task.output,
         files=task.files,

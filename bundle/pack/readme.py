@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from .kinds import Kind
@@ -16,8 +17,35 @@ INPUT = (
 )
 
 
+STOCK = "The network is a stock MONAI class; reader and transforms are in this bundle's `scripts`:"
+OWN = "The network is a class of this bundle's `scripts`, so its folder must be on the Python path first:"
+MODULE = "`models/pretraining.pt` is the whole trained module, with what stands on the encoder, for `evaluating`."
+NO_MODULE = (
+    "What stood on the encoder in the training (`models/pretraining.pt`) is not in this pack. `evaluating` needs it "
+    "for the space that images and reports share."
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What of a pack is there.
+
+    Attributes:
+        stock: the network is MONAI's own class.
+        module: the whole pre-trained module.
+    """
+
+    stock: bool
+    module: bool
+
+
 def readme(
-    kind: Kind, metadata: Mapping[str, Any], run: Run, switches: Mapping[str, Any], charts: Sequence[str]
+    kind: Kind,
+    metadata: Mapping[str, Any],
+    run: Run,
+    switches: Mapping[str, Any],
+    charts: Sequence[str],
+    there: Parts,
 ) -> str:
     """The page.
 
@@ -27,23 +55,29 @@ def readme(
         run: what is known of it.
         switches: of the packed train.json: its plain top-level values.
         charts: files in docs/pictures.
+        there: what of the pack is there.
     """
     formats = metadata["network_data_format"]
     pred = formats["outputs"]["pred"]
     size = formats["inputs"]["image"]["spatial_shape"][0]
     names = ", ".join(pred.get("channel_def", {}).values())
+    references = metadata.get("references", [])
+    tags = kind.tags + (", Self-Supervised, Vision-Language" if "text_data_format" in metadata else "")
+    output = kind.output.format(names=names, channels=pred["num_channels"])
+    if kind.module:
+        output += f" {MODULE if there.module else NO_MODULE}"
     parts = [
         f"# {metadata['name']}",
         f"### **Authors**\n{metadata['authors']}",
-        f"### **Tags**\nChest X-ray, CR, DX, {kind.tags}",
+        f"### **Tags**\nChest X-ray, CR, DX, {tags}",
         f"## **Model Description**\n{metadata['description']}\n\nIntended use: {metadata['intended_use']}",
         f"## **Data**\nTrained on: {metadata['data_source']}. Terms: [data_license.txt](data_license.txt). The pack "
         "holds no image.",
         "## **Performance**\n" + performance(run, charts),
         f"## **Training configuration**\n{table(switches)}",
         f"### Input\n{INPUT.format(size=size)}",
-        f"### Output\n{kind.output.format(names=names, channels=pred['num_channels'])}",
-        "## **Additional Usage Steps**\n" + usage(kind),
+        f"### Output\n{output}",
+        "## **Additional Usage Steps**\n" + usage(kind, there.stock),
         "## **MONAI Bundle Commands**\n" + commands(kind),
         "## **System Configuration**\nPython 3.11 or newer; the versions in `configs/metadata.json`. CPU or GPU: the "
         "same configs, `multi_gpu_train.json` takes one process a GPU. No network is needed.",
@@ -51,8 +85,8 @@ def readme(
         "may guide the care of a patient. A network learns what its archive holds: devices, scanners, positions and "
         "populations among it, and scores on one archive say little about another. A bundle config is code: run only "
         "configs from a source that you trust.",
-        "## **Citation Info**\nThe works below.",
-        "## **References**\n" + "\n\n".join(f"[{i}] {one}" for i, one in enumerate(metadata["references"], 1)),
+        "## **Citation Info**\n" + ("The works below." if references else "No published method: this bundle alone."),
+        "## **References**\n" + ("\n\n".join(f"[{i}] {one}" for i, one in enumerate(references, 1)) or "None."),
         "# License\nCode and configs: Apache License 2.0, see `LICENSE`. Weights: "
         "[data_license.txt](data_license.txt).",
     ]
@@ -84,10 +118,10 @@ def table(values: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def usage(kind: Kind) -> str:
+def usage(kind: Kind, stock: bool) -> str:
     """In Python, from any folder."""
     name = kind.pack
-    return f"""{kind.loading}
+    return f"""{STOCK if stock else OWN}
 
 ```python
 import sys

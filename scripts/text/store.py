@@ -237,5 +237,7 @@ def _append_rows(path: Path, first: int, vectors: np.ndarray) -> None:
 
 
 def language_model_identity(text_store: TextStore | None) -> dict[str, Any] | None:
-    """Which model read the reports, to be kept beside the weights that learn from them; None without reports."""
-    return None if text_store is None else text_store.identity()
+    """Which model read the reports and the width of its vectors, to be kept beside the weights that learn from them;
+    None without reports.
+    """
+    return None if text_store is None else {**text_store.identity(), "dim": text_store.dim}

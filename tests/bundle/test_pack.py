@@ -25,7 +25,11 @@ from scripts.errors import CxrError
 from tests.processes import Command
 
 PROJECT = Path(__file__).resolve().parents[2]
-THIN = {"encoder": "resnet10", "network_def#widen_factor": 0.25, "image_size": 64}  # tests/conftest.py's training
+# tests/conftest.py's training
+THIN = {
+    "encoder": "resnet10", "network_def#widen_factor": 0.25, "method#hidden_dim": 64, "method#out_dim": 32,
+    "image_size": 64,
+}  # fmt: skip
 FILES = {
     "LICENSE", "configs/metadata.json", "configs/train.json", "configs/evaluate.json", "configs/inference.json",
     "configs/multi_gpu_train.json", "configs/logging.conf", "docs/README.md", "docs/data_license.txt",
@@ -299,6 +303,7 @@ def test_an_adapted_encoder_goes_along_without_the_folder_that_it_stands_on(task
     network: torch.nn.Module = PooledEncoder("adaptor", options)
     if task == "pretraining":
         torch.save(Adaptor(network, text_dim=8).state_dict(), tmp_path / "pretraining.pt")
+        settings |= {"method": "adaptor", "language_model_identity": {"dim": 8}}
     else:
         network = Segmenter("adaptor", 1, encoder_options=options)
         settings |= {"task": task, "names": ["lungs"]}
@@ -306,8 +311,7 @@ def test_an_adapted_encoder_goes_along_without_the_folder_that_it_stands_on(task
     (tmp_path / "model.json").write_text(json.dumps({"settings": settings}))
     root = pack(task, tmp_path / "model.pt", tmp_path / "dist")
     assert not any(str(tmp_path) in path.read_text() for path in root.rglob("*.[jm][sd]*"))
-    # Of another method than that of the pack's configs, which could not evaluate it.
-    assert not (root / "models" / "pretraining.pt").exists()
+    assert (root / "models" / "pretraining.pt").exists() == (task == "pretraining")
     shutil.rmtree(tmp_path / "vit")
     found = _load(root, type(network).__name__)
     assert all(torch.equal(found[key], value) for key, value in network.state_dict().items())
@@ -323,7 +327,7 @@ def test_what_the_encoder_normalises_images_by_goes_along(task: str, tmp_path: P
     options = {"widen_factor": 0.25}
     network = load_encoder(build_encoder("resnet10", **options), None, 0.5, 0.25)
     settings: dict[str, Any] = {"encoder": "resnet10", "image_size": 32, "encoder_mean": [0.5], "encoder_std": [0.25]}
-    own = {"network_def#widen_factor": 0.25} if task == "pretraining" else {}
+    own = {"network_def#widen_factor": 0.25, "method": "mflag"} if task == "pretraining" else {}
     if task == "segmentation":
         network = Segmenter(network, 1)
         settings |= {"task": task, "names": ["lungs"], "encoder_options": options}

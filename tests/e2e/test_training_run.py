@@ -54,7 +54,7 @@ def test_the_weights_are_plain_state_dicts_of_encoder_and_method(trained: Simple
 
 def test_the_weights_tell_which_language_model_they_learned_with(trained: SimpleNamespace) -> None:
     learned = json.loads((trained.models / "pretraining.json").read_text())["settings"]["language_model_identity"]
-    assert learned == FrozenLanguageModel("minilm").identity()
+    assert learned == {**FrozenLanguageModel("minilm").identity(), "dim": 384}
 
 
 def test_the_checkpoint_holds_no_language_model(trained: SimpleNamespace) -> None:
