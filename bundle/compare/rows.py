@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from statistics import fmean, median
@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from scripts.metrics.collapse import first_collapse
-from scripts.tables.scores import Score, ScoreRow
+from scripts.statistics.estimate import Estimate
+from scripts.tables.scores import ScoreRow, short_number
 
 from ..jobs.record import Record
 from ..sweep.plan import RANDOM
@@ -27,15 +28,8 @@ from .work import macro_zero_shot
 MODELS = Path(__file__).with_name("models.csv")
 WAYS = {"image_to_report": "image→report", "report_to_image": "report→image"}
 RANKS = {"r_at_1": "R@1", "r_at_5": "R@5", "r_at_10": "R@10", "median_rank": "median rank"}
-
-
-class Count(Score):
-    """A number of things."""
-
-    def texts(self) -> tuple[str, str, str]:
-        """Without decimals."""
-        value = "" if self.value is None else f"{self.value:,.0f}"
-        return value, "", self.note
+Number = Callable[[float], str]  # to text
+Summary = Callable[[list[float]], float]  # over seeds
 
 
 @dataclass(frozen=True)
@@ -112,10 +106,10 @@ def comparison_frame(rows: Sequence[ScoreRow]) -> pd.DataFrame:
     for name in dict.fromkeys(name for row in rows for name in row.scores):
         line: dict[str, Any] = {"method": name}
         for row in rows:
-            score = row.scores.get(name, Score(None))
+            score = row.scores.get(name, Estimate(None))
             line[row.name] = score.value
             line |= {f"{row.name}, {end}": getattr(score, end) for end in ("lo", "hi")}
-            line |= {f"{row.name}, trivial": row.trivial, f"{row.name}, note": score.note or None}
+            line |= {f"{row.name}, trivial": row.trivial, f"{row.name}, note": score.reason or None}
         lines.append(line)
     frame = pd.DataFrame(lines)
     told = [column for row in rows for column in frame if column == row.name]
@@ -123,26 +117,26 @@ def comparison_frame(rows: Sequence[ScoreRow]) -> pd.DataFrame:
 
 
 def _costs(trained: Sequence[Trained]) -> Iterable[ScoreRow]:
-    def row(name: str, key: str, of: Callable[[list[float]], float] = median, kind: type[Score] = Score) -> ScoreRow:
-        return ScoreRow(name, {one.name: _of(one, one.cost(key), of, kind) for one in trained})
+    def row(name: str, key: str, of: Summary = median, number: Number = short_number) -> ScoreRow:
+        return ScoreRow(name, {one.name: _of(one, one.cost(key), of) for one in trained}, number=number)
 
-    yield row("trained parameters", "trained_parameters", kind=Count)
+    yield row("trained parameters", "trained_parameters", number=_whole)
     for model in pd.read_csv(MODELS).itertuples():
         saved = [(one, [100 * (1 - n / model.parameters) for n in one.cost("trained_parameters")]) for one in trained]
         name = f"fewer trained parameters than {model.name} (%)"
         yield ScoreRow(name, {one.name: _of(one, shares, median) for one, shares in saved})
-    yield row("frozen parameters, image side", "network_frozen_parameters", kind=Count)
-    yield row("frozen parameters, language model", "language_model_parameters", kind=Count)
-    yield row("steps", "steps", kind=Count)
+    yield row("frozen parameters, image side", "network_frozen_parameters", number=_whole)
+    yield row("frozen parameters, language model", "language_model_parameters", number=_whole)
+    yield row("steps", "steps", number=_whole)
     yield row("seconds a step", "step_seconds")
     yield row("CPU seconds a step", "step_cpu_seconds")
     yield row("one-off seconds", "one_off_seconds", max)  # what one seed has stored, the others find
     yield row("seconds of all epochs", "training_seconds")
-    yield row("peak memory (MiB)", "peak_memory_mib", max, Count)
+    yield row("peak memory (MiB)", "peak_memory_mib", max, _whole)
 
 
 def _zero_shot(trained: Sequence[Trained], probe: str) -> ScoreRow:
-    scores: dict[str, Score] = {}
+    scores: dict[str, Estimate] = {}
     for one in trained:
         found = one.evaluations(probe)
         macros = [macro for macro in map(macro_zero_shot, found) if macro.get("value") is not None]
@@ -169,7 +163,7 @@ def _retrieval(trained: Sequence[Trained], data: str) -> Iterable[ScoreRow]:
 
 def _effective_rank(trained: Sequence[Trained], pretrained: Pretrained, data: str) -> ScoreRow:
     """Of the features; beside it the random encoder, and the one that pre-training started from where it was frozen."""
-    scores: dict[str, Score] = {}
+    scores: dict[str, Estimate] = {}
     for one, (_, encoder) in zip(trained, pretrained.comparison.pairs, strict=True):
         found = [e["geometry"] for e in one.evaluations(data)]
         scores[one.name] = _rank([g["pre-trained"] for g in found], one.no_evaluation(data))
@@ -181,43 +175,51 @@ def _effective_rank(trained: Sequence[Trained], pretrained: Pretrained, data: st
     return ScoreRow("effective rank", scores)
 
 
-def _rank(geometries: Sequence[Mapping[str, float]], reason: str) -> Score:
+def _rank(geometries: Sequence[Mapping[str, float]], reason: str) -> Estimate:
     values = [geometry["effective_rank"] for geometry in geometries]
-    return Score(fmean(values)) if values else Score(None, note=_short(reason))
+    return Estimate(fmean(values)) if values else Estimate(None, reason=_short(reason))
 
 
 def _collapsed(trained: Sequence[Trained]) -> ScoreRow:
-    scores: dict[str, Score] = {}
+    scores: dict[str, Estimate] = {}
     for one in trained:
         rows = one.history
         if not any("val_collapsed" in row for row in rows):
-            scores[one.name] = Score(None, note=_short("not watched" if one.done else one.reason))
+            scores[one.name] = Estimate(None, reason=_short("not watched" if one.done else one.reason))
             continue
         epoch = first_collapse(rows)
-        scores[one.name] = Count(float(epoch is not None), note="no" if epoch is None else f"from epoch {epoch:.0f} on")
-    return ScoreRow("collapsed (1 = a seed did)", scores)
+        told = "no" if epoch is None else f"from epoch {epoch:.0f} on"
+        scores[one.name] = Estimate(float(epoch is not None), reason=told)
+    return ScoreRow("collapsed (1 = a seed did)", scores, number=_whole)
 
 
-def _of(one: Trained, values: list[float], of: Callable[[list[float]], float], kind: type[Score] = Score) -> Score:
-    return kind(of(values)) if values else Score(None, note=_short(one.reason if not one.done else "too few steps"))
+def _of(one: Trained, values: list[float], of: Summary) -> Estimate:
+    if not values:
+        return Estimate(None, reason=_short("too few steps" if one.done else one.reason))
+    return Estimate(of(values))
 
 
-def _mean(entries: Sequence[Mapping[str, Any]], seeds: int, reason: str) -> Score:
+def _mean(entries: Sequence[Mapping[str, Any]], seeds: int, reason: str) -> Estimate:
     """Mean over seeds; its interval has the mean of the seeds' bounds, which is not narrower than that of the mean."""
     if not entries:
-        return Score(None, note=_short(reason))
+        return Estimate(None, reason=_short(reason))
     value = fmean(entry["value"] for entry in entries)
     lo, hi = (
         fmean(entry[end] for entry in entries) if all(entry.get(end) is not None for entry in entries) else None
         for end in ("lo", "hi")
     )
-    return Score(value, lo, hi, "" if len(entries) == seeds else f"{len(entries)} of {seeds} seeds")
+    return Estimate(value, lo, hi, reason="" if len(entries) == seeds else f"{len(entries)} of {seeds} seeds")
 
 
 def _in_order(row: ScoreRow, names: Sequence[str]) -> ScoreRow:
     """The same columns order in every line; what is only compared against has no costs."""
     trivial = row.trivial if row.trivial is None or np.isfinite(row.trivial) else None
-    return ScoreRow(row.name, {name: row.scores[name] for name in names if name in row.scores}, trivial)
+    return replace(row, scores={name: row.scores[name] for name in names if name in row.scores}, trivial=trivial)
+
+
+def _whole(value: float) -> str:
+    """A number of things, without decimals."""
+    return f"{value:,.0f}"
 
 
 def _short(text: str, most: int = 70) -> str:

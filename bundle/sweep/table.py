@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from scripts.tables.scores import Score, ScoreRow
+from scripts.statistics.estimate import Estimate
+from scripts.tables.scores import ScoreRow
 
 LEGEND = (
     "Mean over seeds [95 % interval over patients]; Δ is the paired difference on the same draws to random, or in a "
@@ -40,14 +41,14 @@ def sweep_notes(frame: pd.DataFrame) -> list[str]:
     return [f"{note} ({_some(who)})" for note, who in notes.items()]
 
 
-def _score(row: dict[Any, Any]) -> Score:
+def _score(row: dict[Any, Any]) -> Estimate:
     if _missing(row["value"]):
-        return Score(None, note=_shortened(row["note"]) or "nothing to score")
+        return Estimate(None, reason=_shortened(row["note"]) or "nothing to score")
     interval = [None if _missing(row[end]) else float(row[end]) for end in ("lo", "hi")]
     note = ""
     if not _missing(row["difference"]):
         note = f"Δ {row['difference']:+.3f}" + ("" if _missing(row["p"]) else f" p={row['p']:.3f}")
-    return Score(float(row["value"]), interval[0], interval[1], note)
+    return Estimate(float(row["value"]), interval[0], interval[1], reason=note)
 
 
 def _place(name: str, frame: pd.DataFrame) -> tuple[int, int, float]:

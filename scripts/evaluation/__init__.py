@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .grounding import CellMaps, GroundingReport, grounding_items
-from .linear_probe import ProbeResult, ProbeRow, compare_probes, probe_cv, probe_rows, probe_split
+from .linear_probe import ProbeResult, ProbeRow, compare_probes, probe_cv, probe_split
 from .prompts import Prompts
 from .report import EvaluationReport
 from .shared_space import SharedSpace
@@ -20,7 +20,6 @@ __all__ = [
     "compare_probes",
     "grounding_items",
     "probe_cv",
-    "probe_rows",
     "probe_split",
     "zero_shot_scores",
 ]

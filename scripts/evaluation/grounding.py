@@ -26,7 +26,7 @@ from ..metrics.binary import MACRO
 from ..metrics.pointing import GroundingScore, grounding_scores, point
 from ..output_folder import check_folder
 from ..radiograph.letterbox import Letterbox
-from ..tables.scores import Score, ScoreRow, print_scores, write_scores
+from ..tables.scores import ScoreRow, print_scores, write_scores
 from ..tasks.detection.items import detection_items
 from ..tasks.examples import to_grey
 from .shared_space import SharedSpace
@@ -197,10 +197,10 @@ def grounding_rows(scores: Mapping[str, GroundingScore], member: str) -> list[Sc
     rows = []
     for name, found in scores.items():
         title = name if name == MACRO else f"{name} ({found.pairs})"
-        pointing = {CENTRE: Score.of(found.centre), member: Score.of(found.hit)}
+        pointing = {CENTRE: found.centre, member: found.hit}
         rows.append(ScoreRow(f"pointing game {title}", pointing, found.hit.trivial))
-        rows.append(ScoreRow(f"pointing minus centre {title}", {member: Score.of(found.over_centre)}, 0.0))
-        rows.append(ScoreRow(f"contrast {title}", {member: Score.of(found.contrast)}, 0.0))
+        rows.append(ScoreRow(f"pointing minus centre {title}", {member: found.over_centre}, 0.0))
+        rows.append(ScoreRow(f"contrast {title}", {member: found.contrast}, 0.0))
     return rows
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler
 
 from ..data.label_policy import Policies, resolve_labels
 from ..errors import CxrError
-from ..metrics.binary import lacking, weighted_auroc
+from ..metrics.binary import MACRO, class_aurocs, lacking, weighted_auroc
 from ..statistics.draws import Draws, Groups
-from ..statistics.estimate import Difference, Estimate, estimate, estimate_difference
+from ..statistics.estimate import Difference, Estimate, estimate_difference
 
 Array = NDArray[Any]
 Parts = list[tuple[Array, Array]]  # pairs of boolean masks [n]: fit on the first, score the second
@@ -26,15 +26,24 @@ Parts = list[tuple[Array, Array]]  # pairs of boolean masks [n]: fit on the firs
 
 @dataclass(frozen=True)
 class ProbeRow:
-    """One class (or the macro average): AUROC with its 95 % interval, or the reason why there is none."""
+    """One class (or the macro average), with the positives and the images with a known label."""
 
     name: str
-    auroc: float | None
-    lo: float | None
-    hi: float | None
+    auroc: Estimate
     positives: int
     n: int
-    reason: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """For `evaluation.json`."""
+        found, counts = self.auroc, {"positives": self.positives, "n": self.n}
+        return {
+            "name": self.name,
+            "auroc": found.value,
+            "lo": found.lo,
+            "hi": found.hi,
+            **counts,
+            "reason": found.reason,
+        }
 
 
 @dataclass(frozen=True)
@@ -48,8 +57,8 @@ class ProbeResult:
     groups: Array
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and texts for JSON, tables and figures: {"rows": [...], "macro": {...}}."""
-        return {"rows": [asdict(row) for row in self.rows], "macro": asdict(self.macro)}
+        """For `evaluation.json`: {"rows": [...], "macro": {...}}."""
+        return {"rows": [row.to_dict() for row in self.rows], "macro": self.macro.to_dict()}
 
 
 def probe_cv(
@@ -118,15 +127,14 @@ def compare_probes(a: ProbeResult, b: ProbeResult, *, resamples: int = 1000, see
     """Paired difference `b - a` of the macro AUROC over the classes that both scored, on the same images and draws."""
     if not np.array_equal(a.groups, b.groups) or not np.array_equal(a.labels, b.labels, equal_nan=True):
         raise CxrError("Two probes can be compared only on the same images, patients and labels, in the same order.")
-    both = [
-        i for i, (x, y) in enumerate(zip(a.rows, b.rows, strict=True)) if x.auroc is not None and y.auroc is not None
-    ]
+    pairs = zip(a.rows, b.rows, strict=True)
+    both = [i for i, pair in enumerate(pairs) if all(row.auroc.value is not None for row in pair)]
     if not both:
         raise CxrError("The two probes have no scored class in common.")
     scored = ~np.isnan(a.scores[:, both]).all(axis=1)
     draws = Draws.of(a.groups[scored], resamples, seed)
     return estimate_difference(
-        *([_auroc(side.labels[scored, i], side.scores[scored, i], draws) for i in both] for side in (a, b))
+        *([weighted_auroc(side.labels[scored, i], side.scores[scored, i], draws) for i in both] for side in (a, b))
     )
 
 
@@ -153,7 +161,7 @@ def _probe(
     scores, reasons = _fit(x, y, parts, c)
     tested = np.any([test for _, test in parts], axis=0)
     draws = Draws.of(groups[tested], resamples, seed)
-    rows, macro = probe_rows(y[tested], scores[tested], names, draws, reasons, " in the test part")
+    rows, macro = class_rows(y[tested], scores[tested], names, draws, reasons, " in the test part")
     return ProbeResult(rows, macro, scores, y, groups)
 
 
@@ -179,7 +187,7 @@ def _fit(x: Array, y: Array, parts: Parts, c: float) -> tuple[Array, list[str]]:
     return scores, reasons
 
 
-def probe_rows(
+def class_rows(
     labels: Array,
     scores: Array,
     names: Sequence[str],
@@ -197,27 +205,10 @@ def probe_rows(
         reasons: `[c]` why a class is not to be scored; "" where it is.
         where: stands behind what the labels lack.
     """
-    rows, drawn = [], []
-    for i, name in enumerate(names):
-        missing = lacking(labels[:, i])
-        reason = (reasons[i] if reasons else "") or (missing and f"{missing}{where}")
-        known = ~np.isnan(labels[:, i])
-        counts = int((labels[known, i] == 1).sum()), int(known.sum())
-        if reason:
-            rows.append(ProbeRow(name, None, None, None, *counts, reason))
-            continue
-        drawn.append(_auroc(labels[:, i], scores[:, i], draws))
-        rows.append(_row(name, estimate(drawn[-1]), *counts))
-    left_out = "" if len(drawn) == len(rows) else f"over {len(drawn)} of {len(rows)} classes"
-    positives = sum(row.positives for row in rows if row.auroc is not None)
-    mean = estimate(drawn, reason=left_out, unscored="no class could be scored")
-    return tuple(rows), _row("macro", mean, positives, len(labels))
-
-
-def _row(name: str, found: Estimate, positives: int, n: int) -> ProbeRow:
-    return ProbeRow(name, found.value, found.lo, found.hi, positives, n, found.reason)
-
-
-def _auroc(labels: Array, scores: Array, draws: Draws) -> Array:
-    known = ~np.isnan(labels)
-    return weighted_auroc(labels[known], scores[known], draws[known])
+    absent = [missing and f"{missing}{where}" for missing in map(lacking, labels.T)]
+    told = [reason or missing for reason, missing in zip(reasons or [""] * len(absent), absent, strict=True)]
+    classes, mean = class_aurocs(labels, scores, draws, told)
+    known, positive = (~np.isnan(labels)).sum(axis=0).tolist(), (labels == 1).sum(axis=0).tolist()
+    rows = tuple(map(ProbeRow, names, classes, positive, known))
+    positives = sum(row.positives for row in rows if row.auroc.value is not None)
+    return rows, ProbeRow(MACRO, mean, positives, len(labels))

@@ -6,7 +6,7 @@ import json
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,31 +21,24 @@ from ..atomic import write_text_atomically
 from ..data.splits import patient_note
 from ..encoders.panel import PIXELS, RANDOM
 from ..errors import CxrError
-from ..figures.score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
 from ..figures.training import plot_spectrum
 from ..metrics.collect import collect_values
 from ..metrics.label_retrieval import label_retrieval
 from ..metrics.latent_geometry import latent_geometry, spectrum
 from ..metrics.nearest import Index
-from ..metrics.retrieval import flatten_retrieval
+from ..metrics.retrieval import flatten_retrieval, ranked_entry
 from ..output_folder import check_folder
-from ..tables.scores import (
-    Score,
-    ScoreRow,
-    geometry_rows,
-    image_retrieval_rows,
-    print_scores,
-    probe_rows,
-    retrieval_rows,
-    shared_space_rows,
-    write_scores,
-)
+from ..statistics.estimate import Difference, Estimate
+from ..tables.scores import ScoreRow, print_scores, write_scores
 from .linear_probe import ProbeResult, compare_probes, probe_cv, probe_split
+from .score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
+from .score_rows import geometry_rows, image_retrieval_rows, probe_rows, retrieval_rows, shared_space_rows
 from .shared_space import SharedSpace
 from .zero_shot import zero_shot_scores, zero_shot_summary
 
 logger = logging.getLogger(__name__)
 Protocol = Literal["split", "5-fold"]
+Differences = dict[str, dict[str, Difference]]  # to each random member, of each trained one
 
 
 class EvaluationReport:
@@ -126,22 +119,24 @@ class EvaluationReport:
         }
         rows: list[ScoreRow] = []
         pictures = self.folder / "pictures"
-        if self.labels:
-            probes = self._probe(features)
+        probes = self._probe(features) if self.labels else {}
+        if probes:
             result["probe"] = {name: probe.to_dict() for name, probe in probes.items()}
-            result["difference_to_random"] = self._differences(probes)
-            rows += probe_rows(result["probe"]) + self._difference_rows(result["difference_to_random"])
-            plot_probe(result["probe"], pictures / "probe.png")
-            engine.state.metrics.update(
-                {f"{name}: macro AUROC": p.macro.auroc for name, p in probes.items() if p.macro.auroc is not None}
-            )
+            differences = self._differences(probes)
+            result["difference_to_random"] = {
+                name: {base: asdict(one) for base, one in found.items()} for name, found in differences.items()
+            }
+            rows += probe_rows(probes) + self._difference_rows(differences)
+            plot_probe(probes, pictures / "probe.png")
+            means = {f"{name}: macro AUROC": probe.macro.auroc.value for name, probe in probes.items()}
+            engine.state.metrics.update({name: value for name, value in means.items() if value is not None})
         if self.shared_space is not None:
-            rows += self._in_shared_space(features, result, engine, pictures)
+            rows += self._in_shared_space(features, probes, result, engine, pictures)
         if self.labels:
             rows += self._similar_images(features, result, pictures)
         rows += geometry_rows(result["geometry"])
         plot_spectrum({name: spectrum(value) for name, value in features.items()}, pictures / "spectrum.png")
-        write_text_atomically(json.dumps(result, indent=1), self.folder / "evaluation.json")
+        write_text_atomically(json.dumps(result, indent=1, default=ranked_entry), self.folder / "evaluation.json")
         rows = [merge_random(row) for row in rows]
         for suffix in ("csv", "md"):
             write_scores(rows, self.folder / f"evaluation.{suffix}")
@@ -168,27 +163,28 @@ class EvaluationReport:
             probes[name] = probe
         return probes
 
-    def _differences(self, probes: dict[str, ProbeResult]) -> dict[str, Any]:
+    def _differences(self, probes: dict[str, ProbeResult]) -> Differences:
         """Macro AUROC of each trained member minus that of each random one, on the same patients."""
         random = [name for name in probes if name.startswith(RANDOM)]
         trained = [name for name in probes if name not in random and name != PIXELS]
         return {
-            name: {
-                base: asdict(compare_probes(probes[base], probes[name], resamples=self.resamples)) for base in random
-            }
+            name: {base: compare_probes(probes[base], probes[name], resamples=self.resamples) for base in random}
             for name in trained
         }
 
-    def _difference_rows(self, differences: dict[str, Any]) -> list[ScoreRow]:
+    def _difference_rows(self, differences: Differences) -> list[ScoreRow]:
         """The difference to the best of the random seeds: the least that the trained encoder is ahead."""
-        least = {name: min(found.values(), key=lambda d: d["value"]) for name, found in differences.items() if found}
-        cells = {
-            name: Score(d["value"], d["lo"], d["hi"], d["reason"] or f"p = {d['p']:.3f}") for name, d in least.items()
-        }
+        least = {name: min(found.values(), key=lambda d: d.value) for name, found in differences.items() if found}
+        cells = {name: Estimate(d.value, d.lo, d.hi, reason=d.reason or f"p = {d.p:.3f}") for name, d in least.items()}
         return [ScoreRow("macro AUROC minus best random", cells, trivial=0.0)] if cells else []
 
     def _in_shared_space(
-        self, features: dict[str, torch.Tensor], result: dict[str, Any], engine: Engine, pictures: Path
+        self,
+        features: dict[str, torch.Tensor],
+        probes: dict[str, ProbeResult],
+        result: dict[str, Any],
+        engine: Engine,
+        pictures: Path,
     ) -> list[ScoreRow]:
         """Zero-shot classification and retrieval between images and reports; what there is of them."""
         space, reports = self.shared_space, self.columns.get("report", np.array([]))
@@ -199,7 +195,7 @@ class EvaluationReport:
             return shared_space_rows(space.member, space.reason)
         rows: list[ScoreRow] = []
         if self.labels:
-            rows += self._zero_shot(space, features[space.member], result, engine, pictures)
+            rows += self._zero_shot(space, features[space.member], probes[space.member], result, engine, pictures)
         told = self._unseen() & np.array([bool(str(report).strip()) for report in reports] or [False])
         if told.sum() < 2:
             logger.info("Fewer than two images with a report: no retrieval.")
@@ -220,7 +216,13 @@ class EvaluationReport:
         return rows + retrieval_rows(result["retrieval"])
 
     def _zero_shot(
-        self, space: SharedSpace, features: torch.Tensor, result: dict[str, Any], engine: Engine, pictures: Path
+        self,
+        space: SharedSpace,
+        features: torch.Tensor,
+        probe: ProbeResult,
+        result: dict[str, Any],
+        engine: Engine,
+        pictures: Path,
     ) -> list[ScoreRow]:
         """Zero-shot classification of the images that the probes are scored on."""
         place = np.flatnonzero(self._unseen())
@@ -228,16 +230,18 @@ class EvaluationReport:
             log_odds = space.zero_shot(features[place], self.labels)
         except CxrError as error:  # the prompts cannot be read; the rest of the evaluation needs no language model
             logger.warning("No zero-shot classification: %s", error)
-            return [ScoreRow("zero-shot AUROC macro", {space.member: Score(None, note="no language model at hand")})]
+            return [
+                ScoreRow("zero-shot AUROC macro", {space.member: Estimate(None, reason="no language model at hand")})
+            ]
         scored = zero_shot_scores(
             log_odds, self._labels()[place], self.labels, self.columns["patient_id"][place], self.resamples
         )
         result["zero_shot"] = {space.member: zero_shot_summary(scored)}
-        beside = {"zero-shot": scored.to_dict(), "linear probe": result["probe"][space.member]}
+        beside = {"zero-shot": scored, "linear probe": probe}
         plot_probe(beside, pictures / "zero_shot.png", "Zero-shot AUROC with 95 % intervals, beside the linear probe")
-        if scored.macro.auroc is not None:
-            engine.state.metrics[f"{space.member}: zero-shot macro AUROC"] = scored.macro.auroc
-        return probe_rows({space.member: scored.to_dict()}, "zero-shot ")
+        if scored.macro.auroc.value is not None:
+            engine.state.metrics[f"{space.member}: zero-shot macro AUROC"] = scored.macro.auroc.value
+        return probe_rows({space.member: scored}, "zero-shot ")
 
     def _similar_images(
         self, features: dict[str, torch.Tensor], result: dict[str, Any], pictures: Path
@@ -280,9 +284,9 @@ def merge_random(row: ScoreRow) -> ScoreRow:
     name = f"random ({len(random)} seeds, range)" if len(random) > 1 else RANDOM
     values = [score.value for score in random if score.value is not None]
     if values:
-        merged = Score(float(np.mean(values)), min(values), max(values))
+        merged = Estimate(float(np.mean(values)), min(values), max(values))
     else:
-        merged = Score(None, note=random[0].note)
+        merged = Estimate(None, reason=random[0].reason)
     others = {other: score for other, score in row.scores.items() if not other.startswith(RANDOM)}
     baselines = {other: others.pop(other) for other in [PIXELS] if other in others}
-    return ScoreRow(row.name, {**baselines, name: merged, **others}, row.trivial)
+    return replace(row, scores={**baselines, name: merged, **others})

@@ -18,6 +18,7 @@ from ..errors import CxrError
 from ..metrics.label_retrieval import label_retrieval
 from ..metrics.nearest import Index
 from ..metrics.retrieval import retrieval
+from ..statistics.estimate import Estimate
 from ..text.store import TextStore
 from .prompts import Prompts, sentences
 
@@ -129,9 +130,7 @@ class SharedSpace:
             for way, sides in (("image_to_report", (image, text)), ("report_to_image", (text, image))):
                 by_finding = label_retrieval(*sides, labels, names, patients, index=index, resamples=resamples)
                 found[way] |= {
-                    f"{BY_FINDING}{name}": score
-                    for name, score in by_finding.items()
-                    if isinstance(score, dict) and "value" in score
+                    f"{BY_FINDING}{name}": score for name, score in by_finding.items() if isinstance(score, Estimate)
                 }
         return found
 

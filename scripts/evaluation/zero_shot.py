@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..data.label_policy import resolve_labels
 from ..statistics.draws import Draws, Groups
-from .linear_probe import ProbeResult, probe_rows
+from .linear_probe import ProbeResult, class_rows
 
 
 def zero_shot_scores(
@@ -26,7 +26,7 @@ def zero_shot_scores(
         resamples: of the bootstrap.
     """
     scores, truth = np.asarray(log_odds, dtype=np.float64), resolve_labels(labels, names=names)
-    rows, macro = probe_rows(truth, scores, names, Draws.of(patients, resamples))
+    rows, macro = class_rows(truth, scores, names, Draws.of(patients, resamples))
     return ProbeResult(rows, macro, scores, truth, np.asarray(patients))
 
 
@@ -34,8 +34,8 @@ def zero_shot_summary(result: ProbeResult) -> dict[str, Mapping[str, Any]]:
     """For `evaluation.json`: `macro` and each finding with `value`, `lo`, `hi`, `positives`, `n` and `reason`."""
     return {
         row.name: {
-            "value": row.auroc, "lo": row.lo, "hi": row.hi, "positives": row.positives, "n": row.n,
-            "reason": row.reason,
+            "value": row.auroc.value, "lo": row.auroc.lo, "hi": row.auroc.hi, "positives": row.positives, "n": row.n,
+            "reason": row.auroc.reason,
         }
         for row in (result.macro, *result.rows)
     }  # fmt: skip

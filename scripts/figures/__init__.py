@@ -6,7 +6,6 @@ from .geometry_comparison import plot_geometry_comparison
 from .learning_curves import plot_learning_curves
 from .montage import Found, Panel, plot_montage
 from .overlays import HeatPanel, box_panel, mask_panel, plot_heat_maps
-from .score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
 from .training import plot_geometry, plot_spectrum, plot_training
 
 __all__ = [
@@ -18,12 +17,8 @@ __all__ = [
     "plot_geometry",
     "plot_geometry_comparison",
     "plot_heat_maps",
-    "plot_image_retrieval",
     "plot_learning_curves",
     "plot_montage",
-    "plot_probe",
-    "plot_reason",
-    "plot_retrieval",
     "plot_spectrum",
     "plot_training",
 ]

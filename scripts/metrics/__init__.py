@@ -6,9 +6,9 @@ from .binary import (
     MACRO,
     Mode,
     auroc,
+    class_aurocs,
     weighted_auprc,
     weighted_auroc,
-    weighted_class_auroc,
     weighted_sensitivity_at,
 )
 from .collapse import first_collapse, why_collapsed
@@ -42,6 +42,7 @@ __all__ = [
     "ValidationLoss",
     "alignment",
     "auroc",
+    "class_aurocs",
     "collect_values",
     "effective_rank",
     "first_collapse",
@@ -59,7 +60,6 @@ __all__ = [
     "uniformity",
     "weighted_auprc",
     "weighted_auroc",
-    "weighted_class_auroc",
     "weighted_sensitivity_at",
     "why_collapsed",
 ]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..statistics.draws import Draws, Floats, ratio
+from ..statistics.estimate import Estimate, estimate, estimate_macro
 
 Mode = Literal["multilabel", "multiclass"]
 MACRO = "macro"  # what the mean over classes is called
@@ -32,7 +32,7 @@ def weighted_areas(
     Equal scores are one point of each curve, so the order of the images is of no account.
 
     Args:
-        labels: `[n]` of 0 and 1.
+        labels: `[n]` of 1, 0 and NaN (left out).
         scores: `[n]` higher = more positive.
         draws: of the n images.
         specificity: the least that is asked for.
@@ -40,12 +40,12 @@ def weighted_areas(
     Returns:
         `[D]` each, as `weighted_auroc`, `weighted_auprc` and `weighted_sensitivity_at`.
     """
-    truth, score = np.asarray(labels, dtype=np.float64) > 0.5, np.asarray(scores, dtype=np.float64)
-    if not truth.any():
+    truth, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    found, refused = np.flatnonzero(truth > 0.5), np.flatnonzero(truth <= 0.5)
+    if not len(found):
         nothing = np.full(len(draws), np.nan)
         return nothing, nothing, nothing
     # All three change only where a positive is found, so that is where they are summed: from the highest score on.
-    found, refused = np.flatnonzero(truth), np.flatnonzero(~truth)
     found, refused = found[np.argsort(-score[found])], refused[np.argsort(-score[refused])]
     level = score[found]
     first = np.flatnonzero(np.r_[True, level[1:] != level[:-1]])  # of each group of equal positives
@@ -73,7 +73,7 @@ def weighted_auroc(labels: ArrayLike, scores: ArrayLike, draws: Draws) -> Floats
     """Area under the ROC curve in each draw; tied scores count one half.
 
     Args:
-        labels: `[n]` of 0 and 1.
+        labels: `[n]` of 1, 0 and NaN (left out).
         scores: `[n]` higher = more positive.
         draws: of the n images.
 
@@ -94,7 +94,7 @@ def weighted_auprc(labels: ArrayLike, scores: ArrayLike, draws: Draws) -> Floats
     Its trivial level is the prevalence, not 0.5.
 
     Args:
-        labels: `[n]` of 0 and 1.
+        labels: `[n]` of 1, 0 and NaN (left out).
         scores: `[n]` higher = more positive.
         draws: of the n images.
 
@@ -177,20 +177,23 @@ def lacking(labels: ArrayLike) -> str:
     return "no positives" if not found.any() else "no negatives" if found.all() else ""
 
 
-def weighted_class_auroc(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> Floats:
-    """AUROC of each class in each draw; their mean is the macro AUROC.
+def class_aurocs(
+    labels: ArrayLike, scores: ArrayLike, draws: Draws, reasons: Sequence[str] = ()
+) -> tuple[list[Estimate], Estimate]:
+    """AUROC of each class, and their mean.
 
     Args:
-        table: columns `logit_<name>` and `label_<name>` (1, 0, NaN = left out), as `predictions.parquet`.
-        names: classes.
-        draws: of the table's rows.
-
-    Returns:
-        `[C, D]`; NaN where a draw has not both positives and negatives of a class.
+        labels: `[n, c]` of 1, 0 and NaN (left out).
+        scores: `[n, c]` higher = more positive.
+        draws: of the n images.
+        reasons: `[c]` why a class is not to be scored besides what its labels lack; "" where it is.
     """
-    found = []
-    for name in names:
-        labels, logits = (table[f"{kind}_{name}"].to_numpy(dtype=np.float64) for kind in ("label", "logit"))
-        known = ~np.isnan(labels)
-        found.append(weighted_auroc(labels[known], logits[known], draws[known]))
-    return np.stack(found)
+    truth, values = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
+    classes, drawn = [], []
+    for i, column in enumerate(truth.T):
+        if reason := (reasons[i] if reasons else "") or lacking(column):
+            classes.append(Estimate(None, reason=reason))
+            continue
+        drawn.append(weighted_auroc(column, values[:, i], draws))
+        classes.append(estimate(drawn[-1]))
+    return classes, estimate_macro(classes, drawn)

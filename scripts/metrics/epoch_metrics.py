@@ -148,7 +148,7 @@ class Retrieval(EpochFeatures):
             )
         reports = [epoch[self.report][i] for i in told]
         result = retrieval(epoch["image_projection"][told], epoch["text_projection"][told], reports, ks=self.ks)
-        chance = {f"{way}_chance": result[way]["p_at_1"]["chance"] for way in ("image_to_report", "report_to_image")}
+        chance = {f"{way}_chance": result[way]["p_at_1"].trivial for way in ("image_to_report", "report_to_image")}
         return flatten_retrieval(result) | (chance if 1 in self.ks else {})
 
 

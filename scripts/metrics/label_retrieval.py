@@ -11,9 +11,9 @@ from torch import Tensor
 
 from ..errors import CxrError
 from ..statistics.draws import Draws, Floats, Groups
-from ..statistics.estimate import estimate
+from ..statistics.estimate import Estimate, estimate
 from .nearest import NOBODY, Index, Neighbours, nearest
-from .retrieval import chance_of_hit, median_score, ranked_entry
+from .retrieval import chance_of_hit, estimate_median
 from .ties import Around, chance_of_any, expected_hits, first_rank
 
 DEPTH = 1000  # of the lists; a first hit behind them counts as infinitely far, which leaves most medians as they are
@@ -61,9 +61,9 @@ def label_retrieval(
         seed: of the draws, and of equals that the lists' end cuts through.
 
     Returns:
-        {"queries", "p_at_k", "r_at_k", "median_rank": {"value", "chance", "lo", "hi" or "reason"}, "findings": {name:
-        {"queries", "p_at_k", …} or {"reason"}}}: share of hits among the first k; share of queries with a hit among
-        them; rank of the first hit, over the queries of all findings. Chance is exact. Without a finding that two
+        {"queries", "p_at_k", "r_at_k", "median_rank": Estimate, "findings": {name: {"queries", "p_at_k", …} or
+        {"reason"}}}: share of hits among the first k; share of queries with a hit among
+        them; rank of the first hit, over the queries of all findings. `trivial` is exact. Without a finding that two
         patients share, {"reason", "findings"} alone.
     """
     truth = np.asarray(labels, dtype=np.float64)
@@ -108,7 +108,7 @@ def _queries(positive: NDArray[np.bool_], codes: NDArray[Any], lists: Neighbours
     return _Queries(known[rows], hits, lists.similarity[rows], positive.sum() - own_positive, len(codes) - own)
 
 
-def _scores(findings: list[_Queries], ks: list[int], draws: Draws) -> dict[str, dict[str, Any]]:
+def _scores(findings: list[_Queries], ks: list[int], draws: Draws) -> dict[str, Estimate]:
     """Means over the findings of each one's mean over its queries; the median is that of all queries together."""
     depth = max(one.hits.shape[1] for one in findings)
     found = [_chance(one, depth) for one in findings]
@@ -122,8 +122,8 @@ def _scores(findings: list[_Queries], ks: list[int], draws: Draws) -> dict[str, 
         scores[f"r_at_{k}"] = _macro(findings, reached, [float(curve[k - 1]) for curve in found], draws)
     rank = np.concatenate([_first_rank(one) for one in findings])
     together = np.average(found, axis=0, weights=[len(one.place) for one in findings])
-    median = median_score(rank, together, draws[np.concatenate([one.place for one in findings])])
-    if all(np.isfinite(median[key]) for key in ("value", "lo", "hi") if key in median):
+    median = estimate_median(rank, together, draws[np.concatenate([one.place for one in findings])])
+    if all(np.isfinite(end) for end in (median.value, median.lo, median.hi) if end is not None):
         scores["median_rank"] = median
     return scores
 
@@ -141,11 +141,9 @@ def _first_rank(queries: _Queries) -> Floats:
     return np.where(queries.hits.any(axis=1), first_rank(above, tied, np.maximum(tied_hits, 1))[0], np.inf)
 
 
-def _macro(
-    findings: list[_Queries], values: list[NDArray[Any]], chance: Sequence[float], draws: Draws
-) -> dict[str, Any]:
+def _macro(findings: list[_Queries], values: list[NDArray[Any]], chance: Sequence[float], draws: Draws) -> Estimate:
     drawn = [draws[one.place].mean(value) for value, one in zip(values, findings, strict=True)]
-    return ranked_entry(estimate(drawn, float(np.mean(chance))))
+    return estimate(drawn, float(np.mean(chance)))
 
 
 def _chance(queries: _Queries, depth: int) -> Floats:

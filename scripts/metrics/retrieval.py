@@ -46,10 +46,9 @@ def retrieval(
         seed: of the draws.
 
     Returns:
-        {"n", "texts", "image_to_report": {score: {"value", "chance", "lo", "hi"}}, "report_to_image": {…}}; without an
-        interval "reason" in its place. Scores:
-        `p_at_k` share of hits among the first k, `r_at_k` share of queries with a hit among the first k, `mrr`,
-        `median_rank` of the first hit. `chance` is the exact expectation under a random ranking.
+        {"n", "texts", "image_to_report": {score: Estimate}, "report_to_image": {…}}. Scores: `p_at_k` share of hits
+        among the first k, `r_at_k` share of queries with a hit among the first k, `mrr`, `median_rank` of the first
+        hit. `trivial` is the exact expectation under a random ranking.
     """
     if not len(image) == len(text) == len(text_keys):
         raise CxrError(
@@ -58,7 +57,7 @@ def retrieval(
     if len(image) < 2:
         raise CxrError(f"Retrieval needs at least 2 image-report pairs, got {len(image)}.")
     key, names = pd.factorize(pd.Series(list(text_keys), dtype=object))  # an array of str is as wide as its longest
-    draws = None if groups is None else Draws.of(groups, resamples, seed)
+    draws = Draws.once(len(image)) if groups is None else Draws.of(groups, resamples, seed)
     cutoffs = [k for k in ks if k <= len(image)]
     a, b = (normalize(side.detach().float(), dim=1).cpu() for side in (image, text))
     return {
@@ -72,15 +71,13 @@ def retrieval(
 def flatten_retrieval(result: dict[str, Any]) -> dict[str, float]:
     """The values alone, as `image_to_report_p_at_1`, …, for trackers that want a flat dict."""
     return {
-        f"{way}_{score}": entry["value"]
+        f"{way}_{score}": found.value
         for way in ("image_to_report", "report_to_image")
-        for score, entry in result[way].items()
+        for score, found in result[way].items()
     }
 
 
-def _direction(
-    query: Tensor, gallery: Tensor, key: NDArray[Any], ks: list[int], draws: Draws | None
-) -> dict[str, dict[str, Any]]:
+def _direction(query: Tensor, gallery: Tensor, key: NDArray[Any], ks: list[int], draws: Draws) -> dict[str, Estimate]:
     parts = []
     for start in range(0, len(query), CHUNK):
         similarity = query[start : start + CHUNK] @ gallery.T
@@ -89,14 +86,12 @@ def _direction(
     chance = chance_of_hit(np.bincount(key)[key], len(gallery))
     exactly = np.diff(chance, prepend=0.0)
 
-    scores: dict[str, dict[str, Any]] = {}
+    levels = {"mrr": float((exactly / np.arange(1, len(chance) + 1)).sum())}
     for k in ks:
-        share = float((np.bincount(key)[key] / len(gallery)).mean())
-        scores[f"p_at_{k}"] = mean_score(found[f"p_at_{k}"], share, draws)
-        scores[f"r_at_{k}"] = mean_score(found[f"r_at_{k}"], float(chance[k - 1]), draws)
-    scores["mrr"] = mean_score(found["mrr"], float((exactly / np.arange(1, len(chance) + 1)).sum()), draws)
-    scores["median_rank"] = median_score(found["rank"], chance, draws)
-    return scores
+        levels |= {f"p_at_{k}": float((np.bincount(key)[key] / len(gallery)).mean()), f"r_at_{k}": float(chance[k - 1])}
+    order = [f"{score}_at_{k}" for k in ks for score in "pr"] + ["mrr"]
+    scores = {score: estimate(draws.mean(found[score]), levels[score]) for score in order}
+    return scores | {"median_rank": estimate_median(found["rank"], chance, draws)}
 
 
 def _ranked(similarity: Tensor, hit: Tensor, ks: list[int]) -> dict[str, Floats]:
@@ -127,25 +122,15 @@ def _around(similarity: Tensor, hit: Tensor, level: Tensor) -> Around:
     return Around(*(part.sum(dim=1).numpy() for part in (above, above & hit, tied, tied & hit)))
 
 
-def mean_score(values: NDArray[Any], chance: float, draws: Draws | None) -> dict[str, Any]:
-    """Mean over the queries, beside its chance level; with an interval where there are `draws` of them."""
-    if draws is None:
-        return {"value": float(values.mean()), "chance": chance}
-    return ranked_entry(estimate(draws.mean(values), chance))
-
-
-def median_score(rank: NDArray[Any], found: Floats, draws: Draws | None) -> dict[str, Any]:
-    """Median rank of the first hit, likewise; chance is the first rank by which half of the queries have theirs.
+def estimate_median(rank: NDArray[Any], found: Floats, draws: Draws) -> Estimate:
+    """Median rank of the first hit; trivial is the first rank by which half of the queries have theirs by chance.
 
     Args:
         rank: `[q]`.
         found: `[n]` of `chance_of_hit`.
         draws: of the q queries.
     """
-    chance = float(np.searchsorted(found, 0.5 - 1e-12) + 1)
-    if draws is None:
-        return {"value": float(np.median(rank)), "chance": chance}
-    return ranked_entry(estimate(weighted_median(rank, draws), chance))
+    return estimate(weighted_median(rank, draws), float(np.searchsorted(found, 0.5 - 1e-12) + 1))
 
 
 def ranked_entry(found: Estimate) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from .estimate import (
     estimate,
     estimate_band,
     estimate_difference,
+    estimate_macro,
     mean_over_classes,
     percentiles,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "estimate",
     "estimate_band",
     "estimate_difference",
+    "estimate_macro",
     "mean_over_classes",
     "percentiles",
     "ratio",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,7 +22,7 @@ ONE_PATIENT = "no interval: one patient"
 class Estimate:
     """A score with its 95 % interval over patients, and what needs no learning.
 
-    `reason` says why there is no value or no interval, or what the value leaves out.
+    `reason` says why there is no value or no interval, or what the value covers or leaves out.
     """
 
     value: float | None
@@ -30,6 +30,10 @@ class Estimate:
     hi: float | None = None
     trivial: float | None = None
     reason: str = ""
+
+    def noted(self, note: str) -> Estimate:
+        """The same with a note before the reason."""
+        return replace(self, reason=_joined(note, self.reason))
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,19 @@ def estimate(draws: ArrayLike, trivial: float | None = None, reason: str = "", u
     mean = mean_over_classes(table)
     lo, hi = percentiles(mean[1:])
     return Estimate(float(mean[0]), float(lo), float(hi), level, reason)
+
+
+def estimate_macro(classes: Sequence[Estimate], draws: Sequence[Floats]) -> Estimate:
+    """The mean over the classes that could be scored, and of their trivial levels; says how many are left out.
+
+    Args:
+        classes: all of them.
+        draws: `[1 + B]` of each that has a value, in the same order.
+    """
+    scored = [one for one in classes if one.value is not None]
+    levels = [one.trivial for one in scored if one.trivial is not None]
+    left_out = "" if len(scored) == len(classes) else f"over {len(scored)} of {len(classes)} classes"
+    return estimate(draws, float(np.mean(levels)) if levels else None, left_out, "no class could be scored")
 
 
 def estimate_difference(a: ArrayLike, b: ArrayLike) -> Difference:

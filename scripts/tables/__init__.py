@@ -5,31 +5,21 @@ from __future__ import annotations
 from .csv_text import csv_text
 from .page import Picture, Section, write_html
 from .scores import (
-    Score,
     ScoreRow,
-    geometry_rows,
-    image_retrieval_rows,
     print_scores,
-    probe_rows,
-    retrieval_rows,
+    run_row,
     scores_frame,
-    shared_space_rows,
     write_scores,
 )
 
 __all__ = [
     "Picture",
-    "Score",
     "ScoreRow",
     "Section",
     "csv_text",
-    "geometry_rows",
-    "image_retrieval_rows",
     "print_scores",
-    "probe_rows",
-    "retrieval_rows",
+    "run_row",
     "scores_frame",
-    "shared_space_rows",
     "write_html",
     "write_scores",
 ]

@@ -11,7 +11,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from ..atomic import write_text_atomically
-from .scores import ScoreRow, short_number
+from .scores import ScoreRow
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def _template() -> Template:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"fact": _text, "short_number": short_number}
+    environment.filters |= {"fact": _text}
     return environment.get_template("page.html.jinja")
 
 

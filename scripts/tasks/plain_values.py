@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ import torch
 
 
 def plain(value: Any) -> Any:
-    """A value as Parquet and JSON take it; within dicts and lists NaN and infinity, which JSON lacks, become None."""
+    """A value as Parquet and JSON take it, a dataclass as a dict; within dicts and lists NaN and infinity, which JSON
+    lacks, become None.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        value = asdict(value)
     if isinstance(value, torch.Tensor):
         value = value.detach().cpu().numpy()
     if isinstance(value, np.ndarray | np.generic):

@@ -14,6 +14,7 @@ from ...metrics.binary import Mode, all_right, decide, lacking, weighted_areas
 from ...metrics.collect import collect_values
 from ...metrics.epoch_metrics import EpochFeatures
 from ...statistics.draws import Draws
+from ...statistics.estimate import mean_over_classes
 from .calibration import predicted_probabilities
 
 logger = logging.getLogger(__name__)
@@ -67,17 +68,14 @@ class ClassificationScores(EpochFeatures):
         if absent and not self._said:
             self._said = True
             logger.warning("Not scored in validation: %s.", ", ".join(absent))
-        areas, precisions = {}, []
-        for i, name in enumerate(self.names):
-            if not reasons[name]:
-                known = ~np.isnan(labels[:, i])
-                once = Draws.once(int(known.sum()))
-                area, precision, _ = weighted_areas(labels[known, i], p[known, i], once)
-                areas[f"auroc_{name}"] = float(area[0])
-                precisions.append(precision[0])
-        scores = dict(areas)
-        if areas:
-            scores |= {"auroc": float(np.mean(list(areas.values()))), "auprc": float(np.mean(precisions))}
+        once = Draws.once(len(labels))
+        found = {
+            name: weighted_areas(labels[:, i], p[:, i], once) for i, name in enumerate(self.names) if not reasons[name]
+        }
+        scores = {f"auroc_{name}": float(area[0]) for name, (area, _, _) in found.items()}
+        if found:
+            for place, score in enumerate(("auroc", "auprc")):
+                scores[score] = float(mean_over_classes([areas[place] for areas in found.values()])[0])
         right = all_right(labels, decide(p, self.mode))
         if not np.isnan(right).all():
             scores["accuracy"] = float(np.nanmean(right))

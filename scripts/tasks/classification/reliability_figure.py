@@ -15,7 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ...errors import CxrError
 from ...figures.style import MARKERS, QUIET, add_axes, add_heading, color, new_figure, save, short, styled
-from ...tables.scores import Score
+from ...statistics.estimate import Estimate
+from ...tables.scores import score_text
 
 Floats = NDArray[np.float64]
 Z = 1.96  # of a 95 % interval
@@ -38,7 +39,7 @@ def plot_reliability(
     names: Sequence[str],
     path: str | Path,
     title: str = "Reliability: predicted and observed share of positives",
-    ece: Mapping[str, Mapping[str, Score]] | None = None,
+    ece: Mapping[str, Mapping[str, Estimate]] | None = None,
     bins: int = 10,
 ) -> Path:
     """Observed share of positives against the predicted probability, one panel a class, in bins of equal count.
@@ -52,7 +53,7 @@ def plot_reliability(
         names: of the C classes; one without a known label is named and not drawn.
         path: the picture.
         title: its title.
-        ece: `{kind: {name: Score}}`, written into the panels.
+        ece: `{kind: {name: Estimate}}`, written into the panels.
         bins: of equal count; fewer where predictions are equal or images few.
     """
     labels = np.asarray(truth, dtype=float)
@@ -69,7 +70,7 @@ def plot_reliability(
     for c, (axes, name) in enumerate(zip(panels, names, strict=False)):
         known = ~np.isnan(labels[:, c])
         told = [
-            (f"ECE {found[name]}", color(k))
+            (f"ECE {score_text(found[name])}", color(k))
             for k, found in enumerate((ece or {}).get(kind, {}) for kind in kinds)
             if name in found
         ]

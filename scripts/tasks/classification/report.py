@@ -19,8 +19,7 @@ from ...figures.overlays import HeatPanel, plot_heat_maps
 from ...metrics.binary import MACRO, Mode, lacking
 from ...metrics.collect import collect_values
 from ...statistics.draws import Draws
-from ...statistics.estimate import Estimate
-from ...tables.scores import Score, ScoreRow
+from ...tables.scores import run_row
 from ..report import TaskReport, TaskScores
 from ..scored_images import split_table
 from .calibration import (
@@ -33,12 +32,11 @@ from .calibration import (
 from .grad_cam import grad_cam
 from .reliability_figure import plot_reliability
 from .roc_figure import plot_roc_pr
-from .scores import SCORES, ClassCounts, class_counts, score_classes
+from .scores import SCORES, ClassCounts, ScoresOfClasses, class_counts, score_classes
 from .subgroup_rows import subgroup_tables
 from .thresholds import best_f1_threshold
 
 Floats = NDArray[np.float64]
-METHOD = "this run"
 ROWS = {
     "auroc": "AUROC",
     "auprc": "AUPRC",
@@ -118,10 +116,7 @@ class ClassificationReport(TaskReport):
         # The means first: with fourteen findings the table is long.
         entries = [(score, name, one) for score in ROWS for name, one in found.get(score, {}).items()]
         entries.sort(key=lambda entry: entry[1] != MACRO)
-        rows = [
-            ScoreRow(self._title(score, name, counts), {METHOD: Score.of(one)}, one.trivial)
-            for score, name, one in entries
-        ]
+        rows = [run_row(self._title(score, name, counts), one) for score, name, one in entries]
         headline = MACRO if len(self.names) > 1 else self.names[0]
         metrics = {score: classes[headline].value for score, classes in found.items()}
         areas = {name: found["auroc"][name] for name in self.names}
@@ -131,9 +126,9 @@ class ClassificationReport(TaskReport):
             notes.append(f"Not scored, and left out of the macro average: {', '.join(absent)}.")
         details = {
             **asdict(calibration),
-            "chosen_on": _plain(class_counts(self._columns(chosen, "label"), self.names)),
-            "scored_on": _plain(counts),
-            "scores": {score: _plain(classes) for score, classes in found.items()},
+            "chosen_on": class_counts(self._columns(chosen, "label"), self.names),
+            "scored_on": counts,
+            "scores": found,
         }
         present = {name: value for name, value in metrics.items() if value is not None}
         tables = subgroup_tables(scored, self.names, draws)
@@ -168,10 +163,7 @@ class ClassificationReport(TaskReport):
         temperature = scores.details["temperature"]
         kinds = {"as trained": 1.0, f"temperature {temperature:.2f}": temperature}
         p = {kind: predicted_probabilities(logits, self.mode, value) for kind, value in kinds.items()}
-        told = {
-            score: {name: Score.of(Estimate(**one)) for name, one in classes.items()}
-            for score, classes in scores.details["scores"].items()
-        }
+        told: ScoresOfClasses = scores.details["scores"]
         auroc, auprc = ({n: cell for n, cell in told[s].items() if cell.value is not None} for s in ("auroc", "auprc"))
         patients = scored["patient"].tolist()
         plot_roc_pr(labels, logits, self.names, pictures / "roc_pr.png", groups=patients, auroc=auroc, auprc=auprc)
@@ -217,7 +209,3 @@ class ClassificationReport(TaskReport):
         if self.mode == "multiclass" and score not in SCORES:
             return ROWS[score]
         return "accuracy, all labels of an image" if score == "accuracy" else f"{ROWS[score]} {MACRO}"
-
-
-def _plain(found: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    return {name: asdict(one) for name, one in found.items()}

@@ -15,8 +15,8 @@ from numpy.typing import ArrayLike
 from ...errors import CxrError
 from ...figures.style import QUIET, add_axes, add_heading, color, new_figure, save, short, styled
 from ...statistics.draws import Draws, Floats, Groups
-from ...statistics.estimate import estimate_band
-from ...tables.scores import Score
+from ...statistics.estimate import Estimate, estimate_band
+from ...tables.scores import score_text
 
 GRID = np.linspace(0, 1, 201)
 TICKS, TICK_NAMES = (0, 0.5, 1), ("0", ".5", "1")
@@ -31,8 +31,8 @@ def plot_roc_pr(
     path: str | Path,
     title: str = "ROC and precision–recall with 95 % bands",
     groups: Groups | None = None,
-    auroc: Mapping[str, Score] | None = None,
-    auprc: Mapping[str, Score] | None = None,
+    auroc: Mapping[str, Estimate] | None = None,
+    auprc: Mapping[str, Estimate] | None = None,
     resamples: int = 200,
 ) -> Path:
     """ROC and precision-recall of each class side by side, against chance (the diagonal, the share of positives).
@@ -44,7 +44,7 @@ def plot_roc_pr(
         path: the picture.
         title: its title.
         groups: `[n]` patients, for the bands; None = no bands. A class whose score would have no interval has none.
-        auroc, auprc: `{name: Score}`, written into the panels so that they say what the table says.
+        auroc, auprc: `{name: Estimate}`, written into the panels so that they say what the table says.
         resamples: of the bands' bootstrap.
     """
     labels, values = np.asarray(truth, dtype=float), np.asarray(scores, dtype=float)
@@ -133,13 +133,13 @@ def _draw_class(
     labels: Floats,
     scores: Floats,
     draws: Draws | None,
-    told: tuple[Score | None, Score | None],
+    told: tuple[Estimate | None, Estimate | None],
 ) -> None:
     positives = int(labels.sum())
     for axes, what, score in zip(pair, ("AUROC", "AUPRC"), told, strict=True):
         name_line = f"{short(name, 36)} ({positives} of {len(labels)})" if what == "AUROC" else ""
         # Without leading zeros, to fit over a narrow panel.
-        value = re.sub(r"\b0[.]", ".", str(score)) if score else ""
+        value = re.sub(r"\b0[.]", ".", score_text(score)) if score else ""
         add_heading(axes, [(name_line, "black"), (f"{what} {value}" if score else "", "black")])
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
         axes.set_xticks(TICKS, TICK_NAMES)

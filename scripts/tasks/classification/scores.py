@@ -23,7 +23,7 @@ from ...metrics.binary import (
     weighted_areas,
 )
 from ...statistics.draws import Draws, Floats
-from ...statistics.estimate import Estimate, estimate
+from ...statistics.estimate import Estimate, estimate, estimate_macro
 from .calibration import predicted_probabilities, top_answer, weighted_ece
 
 SPECIFICITY = 0.9
@@ -93,7 +93,7 @@ def score_classes(
                 drawn[score].append(found[score][0])
     if len(names) > 1:
         for score, classes in table.items():
-            table[score] = {MACRO: _macro(list(classes.values()), drawn[score])} | classes
+            table[score] = {MACRO: estimate_macro(list(classes.values()), drawn[score])} | classes
         table.update(_over_all_classes(truth, raw, p, answers, draws, mode, table))
     return table
 
@@ -140,13 +140,6 @@ def _of_one(
         "ece": (weighted_ece(truth, raw, draws), None),
         "ece_calibrated": (weighted_ece(truth, p, draws), None),
     }
-
-
-def _macro(classes: list[Estimate], drawn: list[Floats]) -> Estimate:
-    scored = [one for one in classes if one.value is not None]
-    levels = [one.trivial for one in scored if one.trivial is not None]
-    left_out = "" if len(scored) == len(classes) else f"over {len(scored)} of {len(classes)} classes"
-    return estimate(drawn, float(np.mean(levels)) if levels else None, left_out, "no class could be scored")
 
 
 def _over_all_classes(

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ...metrics.binary import MACRO, lacking, weighted_auroc
+from ...metrics.binary import MACRO, class_aurocs
 from ...statistics.draws import Draws
-from ...statistics.estimate import estimate
-from ...tables.scores import Score, ScoreRow
+from ...statistics.estimate import Estimate
+from ...tables.scores import ScoreRow
+from .scores import class_counts
 from .subgroups import subgroups
 
 
@@ -45,17 +46,14 @@ def subgroup_tables(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> 
     return tables
 
 
-def _scores(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> dict[str, Score]:
-    cells, drawn = {}, []
-    for name in names:
-        labels = table[f"label_{name}"].to_numpy(dtype=np.float64)
-        known = ~np.isnan(labels)
-        counted = f"({int(np.nansum(labels))} of {int(known.sum())})"
-        if missing := lacking(labels):
-            cells[name] = Score(None, note=missing)
-            continue
-        logits = table[f"logit_{name}"].to_numpy(dtype=np.float64)
-        drawn.append(weighted_auroc(labels[known], logits[known], draws[known]))
-        cells[name] = Score.of(estimate(drawn[-1]), counted)
-    left_out = "" if len(drawn) == len(names) else f"over {len(drawn)} of {len(names)} classes"
-    return {MACRO: Score.of(estimate(drawn, reason=left_out, unscored="no class could be scored"))} | cells
+def _scores(table: pd.DataFrame, names: Sequence[str], draws: Draws) -> dict[str, Estimate]:
+    labels, logits = (
+        table[[f"{kind}_{name}" for name in names]].to_numpy(dtype=np.float64) for kind in ("label", "logit")
+    )
+    classes, macro = class_aurocs(labels, logits, draws)
+    counts = class_counts(labels, names)
+    cells = {
+        name: one if one.value is None else one.noted(f"({counts[name].positives} of {counts[name].n})")
+        for name, one in zip(names, classes, strict=True)
+    }
+    return {MACRO: macro} | cells

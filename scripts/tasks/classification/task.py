@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from torch import Tensor
 
 from ...data.sources import label_names
-from ...metrics.binary import lacking, weighted_class_auroc
+from ...metrics.binary import lacking, weighted_auroc
 from ...statistics.draws import Draws, Floats
 from ..scored_images import split_table
 from ..task import Published, Task
@@ -65,7 +65,7 @@ class Classification(Task):
         return torch.randint(0, 2, (batch, classes)).float()
 
     def _class_scores(self, table: pd.DataFrame, names: Sequence[str], draws: Draws) -> Floats:
-        return weighted_class_auroc(table, names, draws)
+        return np.stack([weighted_auroc(table[f"label_{name}"], table[f"logit_{name}"], draws) for name in names])
 
 
 CLASSIFICATION = Classification()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -13,8 +14,8 @@ from ignite.engine import Engine
 from ...figures.montage import Panel, plot_montage
 from ...figures.overlays import box_panel
 from ...statistics.draws import Draws, Floats, ratio
-from ...statistics.estimate import estimate, estimate_band, mean_over_classes
-from ...tables.scores import Score, ScoreRow
+from ...statistics.estimate import Estimate, estimate, estimate_band, mean_over_classes
+from ...tables.scores import ScoreRow, run_row
 from ..examples import Example
 from ..report import TaskReport, TaskScores, split_table
 from .average_precision import (
@@ -30,7 +31,6 @@ from .froc_figure import plot_froc
 from .metric import detection_rows
 from .template_boxes import with_templates
 
-METHOD = "this run"
 PUBLISHED = "as published"
 PRECISIONS = {"map_40_75": "mAP .40:.75", "map_50_95": "mAP .50:.95", "ap50": "AP .50"}
 _IOUS = np.concatenate([MAP_40_75, MAP_50_95])
@@ -81,10 +81,10 @@ class DetectionReport(TaskReport):
                 floor = float(mean_over_classes([trivial[k][key] for k in kinds])[0])
                 one = estimate([found[k][key] for k in kinds], floor, unscored=f"no box in {len(scored)} images")
                 label = f"{words} {title}" + (f" ({boxes} boxes in {images} images)" if key == "map_40_75" else "")
-                cells = {METHOD: Score.of(one)}
+                row = run_row(label, one)
                 if self.protocol == "published" and key == "map_40_75":
-                    cells[PUBLISHED] = self._published(scored, draws, kinds)
-                rows.append(ScoreRow(label, cells, one.trivial))
+                    row = replace(row, scores={**row.scores, PUBLISHED: self._published(scored, draws, kinds)})
+                rows.append(row)
                 metrics[key if title == "macro" or len(self.names) == 1 else f"{key}_{title}"] = one.value
         more, values, details = self._alarms(chosen, scored, templates, draws)
         present = {key: value for key, value in (metrics | values).items() if value is not None}
@@ -130,13 +130,13 @@ class DetectionReport(TaskReport):
         )
         return box_panel(case.grey, self.names, true, found, f"case {case.case}: {words}", threshold or 0.0)
 
-    def _published(self, scored: pd.DataFrame, draws: Draws, kinds: Sequence[int]) -> Score:
+    def _published(self, scored: pd.DataFrame, draws: Draws, kinds: Sequence[int]) -> Estimate:
         kept = published_images(scored)
         share = f"({len(kept)} of {len(scored)} images)"
         if kept.empty:
-            return Score(None, note="no image has both a sure detection and a true box")
+            return Estimate(None, reason="no image has both a sure detection and a true box")
         found = _precisions(kept, len(self.names), draws[scored.index.isin(kept.index)])
-        return Score.of(estimate([found[k]["map_40_75"] for k in kinds], unscored="no box"), share)
+        return estimate([found[k]["map_40_75"] for k in kinds], unscored="no box").noted(share)
 
     def _alarms(
         self, chosen: pd.DataFrame, scored: pd.DataFrame, templates: pd.DataFrame, draws: Draws
@@ -152,7 +152,7 @@ class DetectionReport(TaskReport):
         for i, rate in enumerate(RATES):
             found = estimate(drawn[:, i], trivial[i], unscored=none)
             label = f"sensitivity at {rate:g} false positives an image"
-            rows.append(ScoreRow(label, {METHOD: Score.of(found)}, found.trivial))
+            rows.append(run_row(label, found))
             metrics[f"sensitivity_{rate:g}fp".replace(".", "_")] = found.value
         curve = froc_curve(before)
         within = int((curve.false_positives <= 1).sum())
@@ -166,8 +166,7 @@ class DetectionReport(TaskReport):
         sensitivity = estimate(ratio(draws.total(hits), draws.total(pooled.truths)), unscored=none)
         alarms = estimate(draws.mean(false))
         where = f"at score {threshold:.2f} (1 false positive an image where it was chosen)"
-        rows.append(ScoreRow(f"sensitivity {where}", {METHOD: Score.of(sensitivity)}))
-        rows.append(ScoreRow(f"false positives an image {where}", {METHOD: Score.of(alarms)}))
+        rows += [run_row(f"sensitivity {where}", sensitivity), run_row(f"false positives an image {where}", alarms)]
         return rows, metrics | {"false_positives_at_threshold": alarms.value}, {"threshold": threshold}
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from ...statistics.draws import Draws, Floats
-from ...statistics.estimate import estimate, mean_over_classes
-from ...tables.scores import Score, ScoreRow
+from ...statistics.estimate import Estimate, estimate, mean_over_classes
+from ...tables.scores import ScoreRow, run_row
 from .dice import Counts, batch_mean_dice
 
-METHOD = "this run"
 DICE = {
     "dice_positives": "Dice over positives",
     "dice_per_image": "Dice per image, a right empty mask counting 1",
@@ -44,11 +43,11 @@ def dice_rows(
         missing = f"no true mask in {images} images" if images else "nothing known"
         score = estimate(found[kind], trivial, unscored=missing)
         note = "not above an empty mask" if score.value is not None and score.value <= trivial else ""
-        rows.append(ScoreRow(label, {METHOD: Score.of(score, note)}, trivial))
+        rows.append(run_row(label, score.noted(note)))
     if published:
         value = float(np.nanmean([batch_mean_dice(count, scored["batch"]) for count in counts]))
         label = f"Dice per image, mean of batch means (published): {title}"
-        rows.append(ScoreRow(label, {METHOD: Score(value, note="(no interval)")}, empty))
+        rows.append(run_row(label, Estimate(value, trivial=empty, reason="(no interval)")))
     return rows
 
 
@@ -66,8 +65,7 @@ def distance_rows(name: str, scored: pd.DataFrame, draws: Draws) -> tuple[list[S
         values = scored[key].to_numpy(dtype=float)
         there = ~np.isnan(values)
         if there.any():
-            found = estimate(draws[there].mean(values[there]))
             label = f"HD95 in {unit}: {name} ({int(there.sum())} images)"
-            rows.append(ScoreRow(label, {METHOD: Score.of(found)}))
+            rows.append(run_row(label, estimate(draws[there].mean(values[there]))))
             metrics[key] = float(values[there].mean())
     return rows, metrics

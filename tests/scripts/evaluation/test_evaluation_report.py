@@ -15,7 +15,8 @@ from ignite.engine import Engine
 from scripts.errors import CxrError
 from scripts.evaluation.report import EvaluationReport, merge_random
 from scripts.metrics.retrieval import retrieval
-from scripts.tables.scores import Score, ScoreRow
+from scripts.statistics.estimate import Estimate
+from scripts.tables.scores import ScoreRow
 
 PATIENTS, IMAGES = 40, 80
 
@@ -209,26 +210,26 @@ def test_an_unknown_protocol_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("scores", "merged"),
     [
-        ({"a": Score(0.8)}, {"a": Score(0.8)}),
+        ({"a": Estimate(0.8)}, {"a": Estimate(0.8)}),
         (
-            {"a": Score(0.8), "random initialisation 0": Score(0.5, 0.4, 0.6), "16 x 16 pixels": Score(0.7)},
-            {"16 x 16 pixels": Score(0.7), "random initialisation": Score(0.5, 0.5, 0.5), "a": Score(0.8)},
+            {"a": Estimate(0.8), "random initialisation 0": Estimate(0.5, 0.4, 0.6), "16 x 16 pixels": Estimate(0.7)},
+            {"16 x 16 pixels": Estimate(0.7), "random initialisation": Estimate(0.5, 0.5, 0.5), "a": Estimate(0.8)},
         ),
         (
-            {"random initialisation 0": Score(0.5), "random initialisation 3": Score(0.7), "a": Score(0.8)},
-            {"random (2 seeds, range)": Score(0.6, 0.5, 0.7), "a": Score(0.8)},
+            {"random initialisation 0": Estimate(0.5), "random initialisation 3": Estimate(0.7), "a": Estimate(0.8)},
+            {"random (2 seeds, range)": Estimate(0.6, 0.5, 0.7), "a": Estimate(0.8)},
         ),
         (
-            {"random initialisation 0": Score(None, note="one class"), "a": Score(None, note="one class")},
-            {"random initialisation": Score(None, note="one class"), "a": Score(None, note="one class")},
+            {"random initialisation 0": Estimate(None, reason="one class"), "a": Estimate(None, reason="one class")},
+            {"random initialisation": Estimate(None, reason="one class"), "a": Estimate(None, reason="one class")},
         ),
     ],
 )
-def test_random_seeds_share_a_column(scores: dict[str, Score], merged: dict[str, Score]) -> None:
+def test_random_seeds_share_a_column(scores: dict[str, Estimate], merged: dict[str, Estimate]) -> None:
     found = merge_random(ScoreRow("x", scores, 0.5))
     assert list(found.scores) == list(merged)
     for name, score in merged.items():
-        assert found.scores[name].note == score.note
+        assert found.scores[name].reason == score.reason
         assert [found.scores[name].value, found.scores[name].lo, found.scores[name].hi] == [
             value if value is None else pytest.approx(value) for value in (score.value, score.lo, score.hi)
         ]

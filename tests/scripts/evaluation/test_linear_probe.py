@@ -33,9 +33,9 @@ def test_raw_pixels_of_nih_give_the_published_row(shared_data):
     pixels = np.stack([cv2.resize(image, (16, 16), interpolation=cv2.INTER_AREA).ravel() for image in images])
     names = ["Pneumonia", "Edema", "Effusion", "Atelectasis"]
     result = probe_cv(pixels, table[names].to_numpy(float), table["group"], names)
-    assert [row.auroc for row in result.rows] == pytest.approx([0.823, 0.786, 0.764, 0.621], abs=0.01)
+    assert [row.auroc.value for row in result.rows] == pytest.approx([0.823, 0.786, 0.764, 0.621], abs=0.01)
     assert [row.positives for row in result.rows] == [413, 83, 83, 88]
-    lo, value, hi = np.array([(row.lo, row.auroc, row.hi) for row in result.rows], dtype=float).T
+    lo, value, hi = np.array([(row.auroc.lo, row.auroc.value, row.auroc.hi) for row in result.rows], dtype=float).T
     assert (lo < value).all()
     assert (value < hi).all()
 
@@ -48,8 +48,8 @@ def test_cross_validation_equals_sklearn():
         for train, test in GroupKFold(5).split(features, groups=groups):
             model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01)).fit(features[train], labels[train, i])
             scores[test] = model.decision_function(features[test])
-        assert row.auroc == pytest.approx(roc_auc_score(labels[:, i], scores), abs=1e-9)
-    assert result.macro.auroc == pytest.approx(np.mean([row.auroc for row in result.rows]))
+        assert row.auroc.value == pytest.approx(roc_auc_score(labels[:, i], scores), abs=1e-9)
+    assert result.macro.auroc.value == pytest.approx(np.mean([row.auroc.value for row in result.rows]))
 
 
 def test_given_folds_are_used():
@@ -82,7 +82,7 @@ def test_uncertain_and_unknown_labels_are_left_out_of_fit_and_score():
     scaler = StandardScaler().fit(features[train])
     model = LogisticRegression(C=0.01).fit(scaler.transform(features[fit]), labels[fit, 0])
     expected = roc_auc_score(labels[~train, 0], model.decision_function(scaler.transform(features[~train])))
-    assert with_holes.rows[0].auroc == pytest.approx(expected, abs=1e-9)
+    assert with_holes.rows[0].auroc.value == pytest.approx(expected, abs=1e-9)
     assert probe_cv(features, holes, groups, ["a", "b"], resamples=20).rows[0].n == 90
 
 
@@ -96,15 +96,15 @@ def test_classes_that_cannot_be_scored_say_why_and_stay_out_of_the_macro():
     odd[:, 3] = np.nan  # never labelled
     odd[:, 4] = 1  # only positives
     result = probe_split(features, odd, groups, list("abcde"), train, ~train, resamples=50)
-    assert [row.reason for row in result.rows] == [
+    assert [row.auroc.reason for row in result.rows] == [
         "",
         "no positives in the test part",
         "no positives in the training part",
         "no known labels",
         "no negatives",
     ]
-    assert result.macro.auroc == result.rows[0].auroc
-    assert result.macro.reason == "over 1 of 5 classes"
+    assert result.macro.auroc.value == result.rows[0].auroc.value
+    assert result.macro.auroc.reason == "over 1 of 5 classes"
     assert "NaN" not in json.dumps(result.to_dict())
 
 
@@ -113,10 +113,10 @@ def test_positives_of_one_fold_only_are_not_scored():
     fold = groups % 5
     rare = np.where(fold == 2, labels[:, 0], 0)[:, None]
     result = probe_cv(features, rare, groups, ["rare"], folds=fold, resamples=20)
-    assert result.rows[0].auroc is None
-    assert result.rows[0].reason == "no positives in the training part of fold 3"
-    assert result.macro.auroc is None
-    assert result.macro.reason == "no class could be scored"
+    assert result.rows[0].auroc.value is None
+    assert result.rows[0].auroc.reason == "no positives in the training part of fold 3"
+    assert result.macro.auroc.value is None
+    assert result.macro.auroc.reason == "no class could be scored"
 
 
 def test_compare_probes_finds_a_real_difference_and_no_false_one():
@@ -124,7 +124,7 @@ def test_compare_probes_finds_a_real_difference_and_no_false_one():
     noise = np.random.default_rng(5).normal(size=features.shape)
     weak, strong = (probe_cv(x, labels, groups, ["a", "b"], resamples=20) for x in (noise, features))
     gain = compare_probes(weak, strong)
-    means = [np.mean([row.auroc for row in probe.rows]) for probe in (weak, strong)]
+    means = [np.mean([row.auroc.value for row in probe.rows]) for probe in (weak, strong)]
     assert gain.value == pytest.approx(means[1] - means[0])
     assert gain.lo is not None and gain.hi is not None and gain.p is not None
     assert 0 < gain.lo < gain.value < gain.hi

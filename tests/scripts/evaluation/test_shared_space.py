@@ -69,8 +69,8 @@ def test_the_weights_of_the_file_decide_what_is_found(tmp_path: Path, turn: int,
         torch.eye(4), reports, np.array(["a", "b", "c", "d"]), resamples=20
     )
     for way in ("image_to_report", "report_to_image"):
-        assert found[way]["p_at_1"]["value"] == hits
-        assert found[way]["p_at_1"]["chance"] == 0.25
+        assert found[way]["p_at_1"].value == hits
+        assert found[way]["p_at_1"].trivial == 0.25
     assert store.ensured == reports
 
 
@@ -81,8 +81,8 @@ def test_with_labels_retrieval_is_scored_by_finding_too(tmp_path: Path) -> None:
         image, reports, np.array(["a", "b", "c", "d"]), np.array(labels), ["mass"], resamples=20
     )
     for way in ("image_to_report", "report_to_image"):
-        assert found[way]["finding_p_at_1"]["value"] == 1
-        assert found[way]["finding_p_at_1"]["chance"] == pytest.approx(1 / 3)
+        assert found[way]["finding_p_at_1"].value == 1
+        assert found[way]["finding_p_at_1"].trivial == pytest.approx(1 / 3)
         assert "finding_queries" not in found[way]
 
 

@@ -9,13 +9,9 @@ import pytest
 import torch
 
 from scripts.errors import CxrError
-from scripts.evaluation.linear_probe import probe_cv
 from scripts.figures.montage import Panel, plot_montage
-from scripts.figures.score_figures import plot_image_retrieval, plot_probe, plot_reason, plot_retrieval
 from scripts.figures.training import plot_geometry, plot_spectrum, plot_training
-from scripts.metrics.label_retrieval import label_retrieval
 from scripts.metrics.latent_geometry import spectrum
-from scripts.metrics.retrieval import retrieval
 
 HISTORY = [
     {
@@ -31,34 +27,10 @@ HISTORY = [
 ]
 
 
-def probes():
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, (60, 3)).astype(float)
-    labels[:, 2] = 0
-    features = {"random": rng.normal(size=(60, 4)), "ours": labels + rng.normal(size=(60, 3))}
-    names = ["Edema", "Nodule", "Hernia"]
-    return {m: probe_cv(x, labels, np.arange(60) // 2, names, resamples=30).to_dict() for m, x in features.items()}
-
-
-def pairs(groups=None):
-    image, text = torch.randn(2, 20, 8, generator=torch.Generator().manual_seed(0))
-    return {"ours": retrieval(image, text + image, [str(i) for i in range(20)], groups=groups, resamples=30)}
-
-
-def neighbours():
-    features = torch.randn(20, 8, generator=torch.Generator().manual_seed(0))
-    return label_retrieval(features, features, np.arange(20)[:, None] % 2, ["Edema"], range(20), resamples=30)
-
-
 DRAW = {
     "training": lambda path: plot_training(HISTORY, path),
     "geometry": lambda path: plot_geometry(HISTORY, path, initial={"effective_rank": 5.0}),
     "spectrum": lambda path: plot_spectrum({"ours": spectrum(torch.randn(20, 9)), "dead": np.zeros(9)}, path),
-    "probe": lambda path: plot_probe(probes(), path),
-    "retrieval": lambda path: plot_retrieval(pairs(np.arange(20) // 2), path),
-    "retrieval without intervals": lambda path: plot_retrieval(pairs(), path),
-    "images": lambda path: plot_image_retrieval({"ours": neighbours(), "random": neighbours()}, path),
-    "reason": lambda path: plot_reason("Supervised has no space that images and reports share", path, "Zero-shot"),
     "montage": lambda path: plot_montage([Panel(np.zeros((8, 9)), "PA")] * 5, path, "Images"),
 }
 
@@ -73,7 +45,7 @@ def test_picture_is_written_at_readable_size_and_leaves_no_traces(name, tmp_path
     assert image.std() > 5
     assert [file.name for file in path.parent.iterdir()] == ["picture.png"]
     assert dict(mpl.rcParams) == before
-    if name not in ("montage", "reason"):
+    if name != "montage":
         assert all(axes.get_xlabel() or axes.get_ylabel() for axes in drawn[0].axes if axes.axison)
 
 
@@ -82,14 +54,6 @@ def test_training_shows_losses_and_not_the_validation_metrics(tmp_path, drawn):
     legend = drawn[0].axes[0].get_legend()
     assert [text.get_text() for text in legend.get_texts()] == ["loss", "alignment", "validation loss"]
     assert drawn[0].axes[0].get_yscale() == "log"  # the losses are 50 times apart
-
-
-def test_probe_picture_says_what_is_not_scored_and_how_many_positives(tmp_path, drawn):
-    plot_probe(probes(), tmp_path / "p.png")
-    axes = drawn[0].axes[0]
-    assert [text.get_text() for text in axes.texts].count("not scored: no positives") == 2
-    ticks = [tick.get_text() for tick in axes.get_yticklabels()]
-    assert ticks[2:] == ["Hernia\n(0 of 60)", "macro average\nover 2 of 3 classes"]
 
 
 def test_boxes_and_outlines_lie_on_their_pixels(tmp_path, drawn):

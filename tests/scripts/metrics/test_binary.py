@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import pytest
 from sklearn.metrics import (
     accuracy_score,
@@ -19,6 +18,7 @@ from scripts.metrics.binary import (
     accuracy,
     all_right,
     auroc,
+    class_aurocs,
     confusion,
     decide,
     f1,
@@ -26,7 +26,7 @@ from scripts.metrics.binary import (
     specificity,
     weighted_areas,
     weighted_auprc,
-    weighted_class_auroc,
+    weighted_auroc,
     weighted_sensitivity_at,
 )
 from scripts.statistics.draws import Draws
@@ -161,22 +161,20 @@ def test_macro_is_over_the_classes_present():
     labels = rng.integers(0, 2, (80, 3)).astype(float)
     labels[:, 1], labels[:20, 2] = 0, np.nan
     logits = rng.normal(size=(80, 3))
-    table = pd.DataFrame(
-        {
-            f"{kind}_{name}": values[:, i]
-            for kind, values in (("logit", logits), ("label", labels))
-            for i, name in enumerate("abc")
-        }
-    )
     draws = Draws.of(np.arange(80) // 2, 5)
     expected = [
         np.mean([roc_auc_score(repeated(labels[k, i], w[k]), repeated(logits[k, i], w[k])) for i, k in parts])
         for w in each(draws)
         for parts in [[(0, slice(None)), (2, slice(20, None))]]
     ]
-    found = weighted_class_auroc(table, list("abc"), draws)
-    np.testing.assert_allclose(mean_over_classes(found), expected, atol=1e-12)
-    assert np.isnan(found[1]).all()
+    drawn = [weighted_auroc(labels[:, i], logits[:, i], draws) for i in range(3)]
+    np.testing.assert_allclose(mean_over_classes(drawn), expected, atol=1e-12)
+    classes, macro = class_aurocs(labels, logits, draws)
+    assert (classes[1].value, classes[1].reason) == (None, "no positives")
+    assert macro.value == pytest.approx(expected[0], abs=1e-12)
+    assert macro.reason == "over 2 of 3 classes"
+    told, _ = class_aurocs(labels, logits, draws, ["", "", "not asked for"])
+    assert [one.reason for one in told] == ["", "no positives", "not asked for"]
 
 
 def test_multiclass_scores_equal_sklearn_one_against_the_rest():
@@ -185,11 +183,9 @@ def test_multiclass_scores_equal_sklearn_one_against_the_rest():
     p = predicted_probabilities(rng.normal(size=(90, 3)) + np.eye(3)[truth], "multiclass")
     np.testing.assert_allclose(p.sum(axis=1), 1)
     # Logarithms of probabilities are logits too, and rank images as the probabilities do.
-    table = pd.DataFrame({f"logit_{i}": np.log(p[:, i]) for i in range(3)}).assign(
-        **{f"label_{i}": np.eye(3)[truth, i] for i in range(3)}
-    )
     expected = roc_auc_score(truth, p, multi_class="ovr", average="macro")
-    assert weighted_class_auroc(table, ["0", "1", "2"], Draws.once(90)).mean() == pytest.approx(expected, abs=1e-12)
+    _, macro = class_aurocs(np.eye(3)[truth], np.log(p), Draws.once(90))
+    assert macro.value == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_class_that_a_draw_lost_is_left_out_of_that_draw():

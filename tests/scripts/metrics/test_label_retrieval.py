@@ -20,36 +20,36 @@ def test_neighbours_with_the_finding_are_hits() -> None:
     # Each of the two queries has one hit among three others, at the first place.
     expected = {"p_at_1": (1, 1 / 3), "r_at_1": (1, 1 / 3), "p_at_2": (0.5, 1 / 3), "r_at_2": (1, 2 / 3)}
     for name, (value, chance) in expected.items():
-        assert (found[name]["value"], found[name]["chance"]) == (pytest.approx(value), pytest.approx(chance))
-        assert found[name]["lo"] <= value <= found[name]["hi"]
-    assert (found["median_rank"]["value"], found["median_rank"]["chance"]) == (1, 2)
+        assert (found[name].value, found[name].trivial) == (pytest.approx(value), pytest.approx(chance))
+        assert found[name].lo <= value <= found[name].hi
+    assert (found["median_rank"].value, found["median_rank"].trivial) == (1, 2)
     assert found["queries"] == found["findings"]["opacity"]["queries"] == 2
 
 
 def test_an_own_image_is_no_answer() -> None:
     # Images 0 and 1 are one patient's and nearest to each other; the other patient with the finding is the farthest.
     found = label_retrieval(POINTS, POINTS, [[1], [1], [0], [1]], ["x"], list("aabc"), ks=(1, 2), resamples=20)
-    assert found["p_at_1"]["value"] == 0
+    assert found["p_at_1"].value == 0
     # Queries 0 and 1 have candidates b (no), c (yes); query 3 has 0, 1 (yes) and 2 (no), which is the nearest.
-    assert found["p_at_2"]["value"] == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 3)
-    assert found["p_at_2"]["chance"] == pytest.approx((1 / 2 + 1 / 2 + 2 / 3) / 3)
-    assert found["median_rank"]["value"] == 2
+    assert found["p_at_2"].value == pytest.approx((1 / 2 + 1 / 2 + 1 / 2) / 3)
+    assert found["p_at_2"].trivial == pytest.approx((1 / 2 + 1 / 2 + 2 / 3) / 3)
+    assert found["median_rank"].value == 2
 
 
 def test_findings_count_alike_and_unknown_labels_are_no_candidates() -> None:
     labels: list[list[float]] = [[1, 1], [1, 0], [0, -1], [np.nan, 1]]
     found = label_retrieval(POINTS, POINTS, labels, ["a", "b"], list("abcd"), ks=(1,), resamples=20)
-    assert found["findings"]["a"]["p_at_1"]["value"] == 1
-    assert found["findings"]["a"]["p_at_1"]["chance"] == pytest.approx(1 / 2)  # two others are known
+    assert found["findings"]["a"]["p_at_1"].value == 1
+    assert found["findings"]["a"]["p_at_1"].trivial == pytest.approx(1 / 2)  # two others are known
     # b: from 0 the nearest known is 1 (no), from 3 it is 1 (no).
-    assert found["findings"]["b"]["p_at_1"]["value"] == 0
-    assert found["p_at_1"]["value"] == pytest.approx(1 / 2)
+    assert found["findings"]["b"]["p_at_1"].value == 0
+    assert found["p_at_1"].value == pytest.approx(1 / 2)
 
 
 def test_images_find_reports_of_their_finding() -> None:
     found = label_retrieval(POINTS, POINTS.flip(0), [[1], [0], [0], [1]], ["x"], list("abcd"), ks=(1,), resamples=20)
     # Report i lies where image 3 - i does: that of the other patient with the finding lies on the query itself.
-    assert found["p_at_1"]["value"] == 1
+    assert found["p_at_1"].value == 1
 
 
 def test_chance_equals_the_mean_of_random_features() -> None:
@@ -61,8 +61,8 @@ def test_chance_equals_the_mean_of_random_features() -> None:
     for seed in range(200):
         features = torch.randn(60, 64, generator=torch.Generator().manual_seed(seed))
         found = label_retrieval(features, features, labels, ["a", "b"], patients, resamples=2)
-        draws.append([found[name]["value"] for name in names])
-    chance = [found[name]["chance"] for name in names]
+        draws.append([found[name].value for name in names])
+    chance = [found[name].trivial for name in names]
     np.testing.assert_allclose(np.mean(draws, axis=0)[:2], chance[:2], atol=0.012)
     assert np.median([draw[2] for draw in draws]) == pytest.approx(chance[2], abs=1)
 
@@ -71,7 +71,7 @@ def test_collapsed_features_score_chance_and_not_the_order_of_the_table() -> Non
     same, labels = torch.ones(200, 8), np.repeat([1.0, 0.0], 100)[:, None]
     found = label_retrieval(same, same, labels, ["x"], np.arange(200), resamples=20)
     for score in ("p_at_1", "p_at_10", "r_at_5"):
-        assert found[score]["value"] == pytest.approx(found[score]["chance"])
+        assert found[score].value == pytest.approx(found[score].trivial)
 
 
 def test_the_order_of_the_images_does_not_count() -> None:
@@ -85,7 +85,7 @@ def test_the_order_of_the_images_does_not_count() -> None:
             features[order], features[order], labels[order], ["a", "b"], patients[order], resamples=5
         )
         for score in ("p_at_1", "p_at_5", "r_at_5", "median_rank"):
-            assert again[score]["value"] == pytest.approx(first[score]["value"])
+            assert again[score].value == pytest.approx(first[score].value)
 
 
 def test_both_indexes_give_the_same() -> None:

@@ -13,18 +13,22 @@ from scripts.metrics.retrieval import flatten_retrieval, retrieval, weighted_med
 from scripts.statistics.draws import Draws
 
 
+def level(found):
+    return found.value, found.trivial
+
+
 def test_perfect_and_reversed_pairs():
     axes = torch.eye(4)
     perfect = retrieval(axes, axes, list("abcd"), ks=(1, 2))["image_to_report"]
-    assert perfect["p_at_1"] == {"value": 1, "chance": 0.25}
-    assert perfect["p_at_2"] == {"value": 0.5, "chance": 0.25}  # one report of each: one hit among two
-    assert perfect["r_at_2"] == {"value": 1, "chance": pytest.approx(0.5)}
-    assert perfect["mrr"]["value"] == 1
-    assert perfect["mrr"]["chance"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
-    assert perfect["median_rank"] == {"value": 1, "chance": 2}
+    assert level(perfect["p_at_1"]) == (1, 0.25)
+    assert level(perfect["p_at_2"]) == (0.5, 0.25)  # one report of each: one hit among two
+    assert level(perfect["r_at_2"]) == (1, pytest.approx(0.5))
+    assert perfect["mrr"].value == 1
+    assert perfect["mrr"].trivial == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    assert level(perfect["median_rank"]) == (1, 2)
     worst = retrieval(axes, -axes, list("abcd"), ks=(1,))["image_to_report"]
-    assert worst["mrr"]["value"] == 0.25
-    assert worst["median_rank"]["value"] == 4
+    assert worst["mrr"].value == 0.25
+    assert worst["median_rank"].value == 4
 
 
 def test_duplicates_of_one_report_all_count():
@@ -33,10 +37,10 @@ def test_duplicates_of_one_report_all_count():
     text = torch.tensor([[1.0, 0, 0], [1.0, 0, 0], [0, 0, 1]])
     result = retrieval(image, text, ["a", "a", "b"], ks=(1, 2))
     assert result["texts"] == 2
-    assert result["image_to_report"]["p_at_1"] == {"value": 1, "chance": pytest.approx((2 + 2 + 1) / 9)}
-    assert result["image_to_report"]["p_at_2"]["value"] == pytest.approx((1 + 1 + 0.5) / 3)
+    assert level(result["image_to_report"]["p_at_1"]) == (1, pytest.approx((2 + 2 + 1) / 9))
+    assert result["image_to_report"]["p_at_2"].value == pytest.approx((1 + 1 + 0.5) / 3)
     # A hit among the first 2 of 3: certain with two copies, 2/3 with one.
-    assert result["image_to_report"]["r_at_2"]["chance"] == pytest.approx((1 + 1 + 2 / 3) / 3)
+    assert result["image_to_report"]["r_at_2"].trivial == pytest.approx((1 + 1 + 2 / 3) / 3)
 
 
 def test_chance_equals_the_mean_of_random_projections():
@@ -46,16 +50,16 @@ def test_chance_equals_the_mean_of_random_projections():
     for seed in range(300):
         image, text = torch.randn(2, 40, 64, generator=torch.Generator().manual_seed(seed))
         result = retrieval(image, text, keys)["image_to_report"]
-        draws.append([result[name]["value"] for name in ("p_at_1", "p_at_5", "r_at_5", "mrr")])
-    chance = [result[name]["chance"] for name in ("p_at_1", "p_at_5", "r_at_5", "mrr")]
+        draws.append([result[name].value for name in ("p_at_1", "p_at_5", "r_at_5", "mrr")])
+    chance = [result[name].trivial for name in ("p_at_1", "p_at_5", "r_at_5", "mrr")]
     np.testing.assert_allclose(np.mean(draws, axis=0), chance, atol=0.012)
 
 
 def test_collapsed_projections_score_chance_and_not_one():
     same = torch.ones(50, 8)
     result = retrieval(same, same, [str(i) for i in range(50)])["image_to_report"]
-    assert result["p_at_1"]["value"] == pytest.approx(0.02)
-    assert result["median_rank"]["value"] == pytest.approx(25, abs=1)
+    assert result["p_at_1"].value == pytest.approx(0.02)
+    assert result["median_rank"].value == pytest.approx(25, abs=1)
 
 
 def test_equals_give_the_mean_over_their_orders():
@@ -64,10 +68,10 @@ def test_equals_give_the_mean_over_their_orders():
     text = torch.tensor([[1.0, 0, 0, 0], [1.0, 0, 0, 0], [1.0, 0, 0, 0], [0, 0, 0, 1]])
     found = retrieval(image, text, list("abcd"), ks=(1, 2))["image_to_report"]
     # A random order of four equals: ranks 1 … 4 are as likely, for every image.
-    assert found["p_at_1"]["value"] == pytest.approx(1 / 4)
-    assert found["r_at_2"]["value"] == pytest.approx(1 / 2)
-    assert found["mrr"]["value"] == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
-    assert found["median_rank"]["value"] == pytest.approx(2.5)
+    assert found["p_at_1"].value == pytest.approx(1 / 4)
+    assert found["r_at_2"].value == pytest.approx(1 / 2)
+    assert found["mrr"].value == pytest.approx((1 + 1 / 2 + 1 / 3 + 1 / 4) / 4)
+    assert found["median_rank"].value == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize("groups", [3, 40])
@@ -83,7 +87,7 @@ def test_scores_are_the_mean_over_random_orders_of_the_equals(groups):
         ranked = np.take_along_axis(hit, np.lexsort((rng.random((40, 40)), -similarity), axis=1), axis=1)
         rank = ranked.argmax(axis=1) + 1
         draws.append([ranked[:, :5].mean(), ranked[:, :5].any(axis=1).mean(), ranked[:, :10].mean(), (1 / rank).mean()])
-    values = [found[name]["value"] for name in ("p_at_5", "r_at_5", "p_at_10", "mrr")]
+    values = [found[name].value for name in ("p_at_5", "r_at_5", "p_at_10", "mrr")]
     np.testing.assert_allclose(values, np.mean(draws, axis=0), atol=4 * np.std(draws, axis=0).max() / np.sqrt(3000))
 
 
@@ -111,7 +115,7 @@ def test_interval_over_patients_contains_the_value():
     image = torch.randn(80, 16, generator=generator)
     text = image + 1.5 * torch.randn(80, 16, generator=generator)
     score = retrieval(image, text, [str(i) for i in range(80)], groups=np.arange(80) // 2)["image_to_report"]["p_at_1"]
-    assert 0 < score["lo"] < score["value"] < score["hi"] < 1
+    assert 0 < score.lo < score.value < score.hi < 1
 
 
 def test_queries_in_chunks_give_the_same_scores(monkeypatch):
@@ -141,4 +145,4 @@ def test_the_median_rank_has_an_interval_too():
     rank = retrieval(image, text + image, [str(i) for i in range(40)], groups=range(40))["image_to_report"][
         "median_rank"
     ]
-    assert 1 <= rank["lo"] <= rank["value"] <= rank["hi"] < rank["chance"]
+    assert 1 <= rank.lo <= rank.value <= rank.hi < rank.trivial

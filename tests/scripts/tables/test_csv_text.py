@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from scripts.statistics.estimate import Estimate
 from scripts.tables.csv_text import csv_text
-from scripts.tables.scores import Score, ScoreRow, write_scores
+from scripts.tables.scores import ScoreRow, write_scores
 from scripts.tasks.classification.predictions import ScoreWriter
 
 
@@ -42,7 +43,7 @@ def test_missing_cells_are_empty_and_whole_numbers_have_no_point() -> None:
 
 
 def test_what_the_project_writes(tmp_path: Path) -> None:
-    write_scores([ScoreRow("=Mass", {"-method": Score(-0.5, note="@note")})], tmp_path / "evaluation.csv")
+    write_scores([ScoreRow("=Mass", {"-method": Estimate(-0.5, reason="@note")})], tmp_path / "evaluation.csv")
     (_, row) = cells((tmp_path / "evaluation.csv").read_text())
     assert row == ["'=Mass", "'-method", "-0.5", "", "", "", "'@note"]
     rows = [{"image_id": "-1", "image": "=a.png", "probabilities": {"+Mass": 0.25}, "error": None}]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from scripts.figures.montage import Panel, plot_montage
+from scripts.statistics.estimate import Estimate
 from scripts.tables.page import Picture, Section, write_html
-from scripts.tables.scores import Score, ScoreRow
+from scripts.tables.scores import ScoreRow
 
 
 class Page(HTMLParser):
@@ -48,9 +49,9 @@ def page(tmp_path: Path) -> tuple[Page, str, bytes]:
 
     picture = plot_montage([Panel(np.zeros((8, 8)))], tmp_path / "worst.png")
     rows = [
-        ScoreRow("macro AUROC", {"this run": Score(0.8312, 0.8, 0.86, "over 1 of 2 classes")}, 0.5),
-        ScoreRow("AUROC <Edema> & more", {"this run": Score(None, note="no positives")}, 0.5),
-        ScoreRow("ECE", {"this run": Score(0.03)}),
+        ScoreRow("macro AUROC", {"this run": Estimate(0.8312, 0.8, 0.86, reason="over 1 of 2 classes")}, 0.5),
+        ScoreRow("AUROC <Edema> & more", {"this run": Estimate(None, reason="no positives")}, 0.5),
+        ScoreRow("ECE", {"this run": Estimate(0.03)}),
     ]
     sections = [
         Section("Scores", ["12 images", "a < b"], rows=rows),

@@ -16,7 +16,8 @@ from ignite.engine import Engine
 from scripts.data.sampling import StudyDataset
 from scripts.errors import CxrError
 from scripts.figures.montage import Panel, plot_montage
-from scripts.tables.scores import Score, ScoreRow
+from scripts.statistics.estimate import Estimate
+from scripts.tables.scores import ScoreRow
 from scripts.tasks.report import TaskReport, TaskScores, split_table
 
 IMAGES = 12
@@ -53,8 +54,8 @@ class Report(TaskReport):
         self.seen = table
         scored = split_table(table).scored
         mean = float(scored["mean"].mean())
-        row = ScoreRow("mean", {"this run": Score(mean, mean - 1, mean + 1)}, 0.0)
-        absent = ScoreRow("mean of b", {"this run": Score(None, note="no positives")}, 0.0)
+        row = ScoreRow("mean", {"this run": Estimate(mean, mean - 1, mean + 1)}, 0.0)
+        absent = ScoreRow("mean of b", {"this run": Estimate(None, reason="no positives")}, 0.0)
         return TaskScores(
             [row, absent], {"mean": mean}, {"worst": np.float64("nan"), "at": np.arange(2)}, ["A note."],
             {"By view": [row]},

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from scripts.errors import CxrError
-from scripts.tables.scores import Score
+from scripts.statistics.estimate import Estimate
 from scripts.tasks.classification.reliability_figure import plot_reliability, reliability_bins
 
 
@@ -41,7 +41,7 @@ def test_picture_names_the_class_without_labels_and_writes_the_error(tmp_path: P
     probability = rng.beta(1, 5, (200, 2))
     truth = (rng.random((200, 2)) < probability).astype(float)
     truth[:, 1] = np.nan
-    ece = {"as trained": {"Edema": Score(0.0312, 0.02, 0.05)}}
+    ece = {"as trained": {"Edema": Estimate(0.0312, 0.02, 0.05)}}
     kinds = {"as trained": probability**2, "temperature 2.0": probability}
     plot_reliability(truth, kinds, ["Edema", "Hernia"], tmp_path / "r.png", ece=ece)
     (figure,) = drawn

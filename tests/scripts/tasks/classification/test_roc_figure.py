@@ -11,7 +11,7 @@ from sklearn.metrics import precision_recall_curve, roc_curve
 
 from scripts.errors import CxrError
 from scripts.statistics.draws import Draws
-from scripts.tables.scores import Score
+from scripts.statistics.estimate import Estimate
 from scripts.tasks.classification.roc_figure import GRID, POINTS, Flagged, bands, plot_roc_pr
 
 
@@ -57,7 +57,7 @@ def test_every_class_has_its_scores_and_an_absent_one_its_reason(tmp_path: Path,
     truth = np.stack([labels, np.zeros(60), np.ones(60), np.full(60, np.nan)], axis=1)
     truth[:10, 0] = np.nan
     names = ["Edema", "Hernia", "Lungs", "Unknown"]
-    told = {"Edema": Score(0.8712, 0.81, 0.93)}
+    told = {"Edema": Estimate(0.8712, 0.81, 0.93)}
     path = plot_roc_pr(
         truth, np.stack([scores] * 4, axis=1), names, tmp_path / "roc.png", groups=np.arange(60) // 2, auroc=told,
         resamples=20,

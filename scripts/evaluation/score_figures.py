@@ -11,7 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from .style import QUIET, add_axes, color, new_figure, save, styled
+from ..figures.style import QUIET, add_axes, color, new_figure, save, styled
+from ..statistics.estimate import Estimate
+from ..tables.scores import score_text
+from .linear_probe import ProbeResult
 
 Results = Mapping[str, Mapping[str, Any]]
 RETRIEVAL = ("r_at_1", "r_at_5", "r_at_10", "mrr", "finding_p_at_5", "finding_p_at_10")
@@ -20,29 +23,31 @@ CHANCE: Any = (0, (2, 1))  # dashes
 
 
 @styled
-def plot_probe(results: Results, path: str | Path, title: str = "Linear probe: AUROC with 95 % intervals") -> Path:
+def plot_probe(
+    results: Mapping[str, ProbeResult], path: str | Path, title: str = "Linear probe: AUROC with 95 % intervals"
+) -> Path:
     """AUROC of each class and their macro average, one bar a method, drawn from chance (0.5).
 
     Args:
-        results: `{method: ProbeResult.to_dict()}` of the same classes.
+        results: by method, of the same classes.
         path: the picture.
         title: its title.
     """
     first = next(iter(results.values()))
-    count = len(first["rows"])
+    count = len(first.rows)
     figure = new_figure(1.4 + (count + 1) * (0.28 + 0.2 * len(results)), title)
     (axes,) = add_axes(figure)
     step = 1 / (len(results) + 1)
     seen = []
     for m, result in enumerate(results.values()):
-        for i, row in enumerate([*result["rows"], result["macro"]]):
-            _probe_bar(axes, row, i + (m - (len(results) - 1) / 2) * step, step * 0.92, color(m))
-            seen += [value for value in (row["auroc"], row["lo"], row["hi"]) if value is not None]
+        for i, row in enumerate([*result.rows, result.macro]):
+            _probe_bar(axes, row.auroc, i + (m - (len(results) - 1) / 2) * step, step * 0.92, color(m))
+            seen += [end for end in (row.auroc.value, row.auroc.lo, row.auroc.hi) if end is not None]
     axes.set_xlim(min([0.45, *(value - 0.02 for value in seen)]), max([0.7, *(value + 0.05 for value in seen)]))
     axes.axvline(0.5, color="black", linewidth=1)
     axes.axhline(count - 0.5, color=QUIET, linewidth=0.8)
-    names = [f"{row['name']}\n({row['positives']} of {row['n']})" for row in first["rows"]]
-    axes.set_yticks(range(count + 1), [*names, f"macro average\n{first['macro']['reason']}".rstrip()])
+    names = [f"{row.name}\n({row.positives} of {row.n})" for row in first.rows]
+    axes.set_yticks(range(count + 1), [*names, f"macro average\n{first.macro.auroc.reason}".rstrip()])
     axes.set_ylim(count + 0.6, -0.6)
     axes.grid(axis="y", visible=False)
     axes.set_xlabel("area under the ROC curve (0.5 = chance); in brackets: positives of images tested")
@@ -107,17 +112,17 @@ def _plot_ranked(panels: Mapping[str, Results], scores: Sequence[str], path: str
     return save(figure, path)
 
 
-def _probe_bar(axes: Axes, row: Mapping[str, Any], y: float, height: float, shade: str) -> None:
+def _probe_bar(axes: Axes, found: Estimate, y: float, height: float, shade: str) -> None:
     beside: Any = {"textcoords": "offset points", "va": "center", "fontsize": 9}
-    if row["auroc"] is None:
-        axes.annotate(f"not scored: {row['reason']}", (0.5, y), xytext=(5, 0), color=shade, **beside)
+    if found.value is None:
+        axes.annotate(score_text(found), (0.5, y), xytext=(5, 0), color=shade, **beside)
         return
-    axes.barh(y, row["auroc"] - 0.5, height, left=0.5, color=shade)
-    if row["lo"] is not None:
-        spread = [[row["auroc"] - row["lo"]], [row["hi"] - row["auroc"]]]
-        axes.errorbar(row["auroc"], y, xerr=spread, color="black", elinewidth=1.1, capsize=2)
-    end = max(row["auroc"] if row["hi"] is None else row["hi"], 0.5)
-    axes.annotate(f"{row['auroc']:.3f}".lstrip("0"), (end, y), xytext=(5, 0), **beside)
+    axes.barh(y, found.value - 0.5, height, left=0.5, color=shade)
+    if found.lo is not None and found.hi is not None:
+        spread = [[found.value - found.lo], [found.hi - found.value]]
+        axes.errorbar(found.value, y, xerr=spread, color="black", elinewidth=1.1, capsize=2)
+    end = max(found.value if found.hi is None else found.hi, 0.5)
+    axes.annotate(f"{found.value:.3f}".lstrip("0"), (end, y), xytext=(5, 0), **beside)
 
 
 def _ranked_panel(axes: Axes, methods: Results, wanted: Sequence[str]) -> None:
@@ -126,12 +131,13 @@ def _ranked_panel(axes: Axes, methods: Results, wanted: Sequence[str]) -> None:
     place, step = np.arange(len(scores)), 1 / (len(methods) + 1)
     for m, result in enumerate(methods.values()):
         x = place + (m - (len(methods) - 1) / 2) * step
-        value = np.array([100 * result[name]["value"] for name in scores])
+        value = np.array([100 * result[name].value for name in scores])
         axes.bar(x, value, step * 0.92, color=color(m))
-        lo, hi = (np.array([100 * result[name].get(end, np.nan) for name in scores]) for end in ("lo", "hi"))
+        ends = [(result[name].lo, result[name].hi) for name in scores]
+        lo, hi = 100 * np.array(ends, dtype=float).reshape(-1, 2).T  # None becomes NaN
         if not np.isnan(lo).all():
             axes.errorbar(x, value, yerr=[value - lo, hi - value], fmt="none", color="black", elinewidth=1.1, capsize=2)
-    chance = [100 * first[name]["chance"] for name in scores]
+    chance = [100 * first[name].trivial for name in scores]
     axes.hlines(chance, place - 0.46, place + 0.46, color="black", linestyle=CHANCE)
     axes.set_xticks(place, [_score_name(name) for name in scores])
     axes.set_ylabel("score (%)")
