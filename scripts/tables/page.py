@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
-
 from ..atomic import write_text_atomically
 from .scores import ScoreRow
+from .template import fill_template
+
+TEMPLATE = Path(__file__).with_suffix(".html.jinja")
 
 
 @dataclass(frozen=True)
@@ -52,22 +53,8 @@ def write_html(path: str | Path, title: str, sections: Sequence[Section]) -> Pat
         sections: from top to bottom.
     """
     filled = [s for s in sections if s.paragraphs or s.rows or s.facts or s.pictures]
-    write_text_atomically(_template().render(title=title, sections=filled), Path(path))
+    write_text_atomically(fill_template(TEMPLATE, {"fact": _text}, title=title, sections=filled), Path(path))
     return Path(path)
-
-
-def _template() -> Template:
-    """`page.html.jinja`; every text is escaped."""
-    environment = Environment(
-        autoescape=True,
-        keep_trailing_newline=True,
-        loader=FileSystemLoader(Path(__file__).parent),
-        lstrip_blocks=True,
-        trim_blocks=True,
-        undefined=StrictUndefined,
-    )
-    environment.filters |= {"fact": _text}
-    return environment.get_template("page.html.jinja")
 
 
 def _text(value: Any) -> str:
