@@ -22,10 +22,10 @@ from torch import Tensor, nn
 from ..atomic import write_text_atomically, writing
 from ..errors import CxrError
 from ..figures.overlays import HeatPanel, plot_heat_maps
-from ..metrics.binary import MACRO
 from ..metrics.pointing import GroundingScore, grounding_scores, point
 from ..output_folder import check_folder
 from ..radiograph.letterbox import Letterbox
+from ..statistics.estimate import MACRO
 from ..tables.scores import ScoreRow, print_scores, write_scores
 from ..tasks.detection.items import detection_items
 from ..tasks.examples import to_grey

@@ -16,9 +16,9 @@ from sklearn.preprocessing import StandardScaler
 
 from ..data.label_policy import Policies, resolve_labels
 from ..errors import CxrError
-from ..metrics.binary import MACRO, class_aurocs, lacking, weighted_auroc
+from ..metrics.binary import class_aurocs, lacking, weighted_auroc
 from ..statistics.draws import Draws, Groups
-from ..statistics.estimate import Difference, Estimate, estimate_difference
+from ..statistics.estimate import MACRO, Difference, Estimate, estimate_difference
 
 Array = NDArray[Any]
 Parts = list[tuple[Array, Array]]  # pairs of boolean masks [n]: fit on the first, score the second

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..statistics.estimate import Estimate
+from ..statistics.estimate import MACRO, Estimate
 from ..tables.scores import ScoreRow
 from .linear_probe import ProbeResult
 
@@ -43,7 +43,7 @@ def probe_rows(results: Mapping[str, ProbeResult], before: str = "") -> list[Sco
     rows = []
     for i, first in enumerate(next(iter(tables.values()))):
         cells = {method: table[i].auroc for method, table in tables.items()}
-        positives = "" if first.name == "macro" else f" ({first.positives} of {first.n})"
+        positives = "" if first.name == MACRO else f" ({first.positives} of {first.n})"
         rows.append(ScoreRow(f"{before}AUROC {first.name}{positives}", cells, trivial=0.5))
     return rows
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from .binary import (
-    MACRO,
     Mode,
-    auroc,
     class_aurocs,
-    weighted_auprc,
     weighted_auroc,
-    weighted_sensitivity_at,
 )
 from .collapse import first_collapse, why_collapsed
 from .collect import collect_values
@@ -35,13 +31,11 @@ __all__ = [
     "GroundingScore",
     "Index",
     "LatentGeometry",
-    "MACRO",
     "Mode",
     "Pointing",
     "Retrieval",
     "ValidationLoss",
     "alignment",
-    "auroc",
     "class_aurocs",
     "collect_values",
     "effective_rank",
@@ -58,8 +52,6 @@ __all__ = [
     "retrieval",
     "spectrum",
     "uniformity",
-    "weighted_auprc",
     "weighted_auroc",
-    "weighted_sensitivity_at",
     "why_collapsed",
 ]

@@ -12,7 +12,6 @@ from ..statistics.draws import Draws, Floats, ratio
 from ..statistics.estimate import Estimate, estimate, estimate_macro
 
 Mode = Literal["multilabel", "multiclass"]
-MACRO = "macro"  # what the mean over classes is called
 
 
 class Confusion(NamedTuple):
@@ -29,7 +28,9 @@ def weighted_areas(
 ) -> tuple[Floats, Floats, Floats]:
     """AUROC, average precision and sensitivity at `specificity` in each draw, from one sorting and one running sum.
 
-    Equal scores are one point of each curve, so the order of the images is of no account.
+    Equal scores are one point of each curve, so the order of the images is of no account: for AUROC a tie counts one
+    half. Average precision is the precision at each distinct score, weighted by the recall that it adds; sensitivity is
+    the highest on the ROC curve where the specificity is at least the given one.
 
     Args:
         labels: `[n]` of 1, 0 and NaN (left out).
@@ -38,7 +39,8 @@ def weighted_areas(
         specificity: the least that is asked for.
 
     Returns:
-        `[D]` each, as `weighted_auroc`, `weighted_auprc` and `weighted_sensitivity_at`.
+        `[D]` each. NaN where a draw has no positive; without negatives the first and the last are NaN too. A score
+        without information gives 0.5, the prevalence and `1 - specificity`.
     """
     truth, score = np.asarray(labels, dtype=np.float64), np.asarray(scores, dtype=np.float64)
     found, refused = np.flatnonzero(truth > 0.5), np.flatnonzero(truth <= 0.5)
@@ -81,36 +83,6 @@ def weighted_auroc(labels: ArrayLike, scores: ArrayLike, draws: Draws) -> Floats
         `[D]`, NaN where a draw has only one class.
     """
     return weighted_areas(labels, scores, draws)[0]
-
-
-def auroc(labels: ArrayLike, scores: ArrayLike) -> float:
-    """AUROC of `labels` `[n]` (0, 1) under `scores` `[n]`; NaN when only one class is there."""
-    return float(weighted_auroc(labels, scores, Draws.once(len(np.asarray(labels))))[0])
-
-
-def weighted_auprc(labels: ArrayLike, scores: ArrayLike, draws: Draws) -> Floats:
-    """Average precision in each draw: precision at each distinct score, weighted by the recall it adds.
-
-    Its trivial level is the prevalence, not 0.5.
-
-    Args:
-        labels: `[n]` of 1, 0 and NaN (left out).
-        scores: `[n]` higher = more positive.
-        draws: of the n images.
-
-    Returns:
-        `[D]`, NaN where a draw has no positive.
-    """
-    return weighted_areas(labels, scores, draws)[1]
-
-
-def weighted_sensitivity_at(labels: ArrayLike, scores: ArrayLike, draws: Draws, specificity: float = 0.9) -> Floats:
-    """Highest sensitivity on the ROC curve of each draw where its specificity is at least `specificity`.
-
-    Returns:
-        `[D]`, NaN where a draw has only one class; a score without information gives `1 - specificity`.
-    """
-    return weighted_areas(labels, scores, draws, specificity)[2]
 
 
 def confusion(labels: ArrayLike, answers: ArrayLike, draws: Draws) -> Confusion:

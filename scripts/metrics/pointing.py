@@ -13,8 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..statistics.draws import Draws, Floats, Groups
-from ..statistics.estimate import Estimate, estimate
-from .binary import MACRO
+from ..statistics.estimate import MACRO, Estimate, estimate
 
 
 class Pointing(NamedTuple):

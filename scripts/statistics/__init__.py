@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .draws import Draws, Floats, Groups, ratio
 from .estimate import (
+    MACRO,
     Difference,
     Estimate,
     estimate,
@@ -15,6 +16,7 @@ from .estimate import (
 )
 
 __all__ = [
+    "MACRO",
     "Difference",
     "Draws",
     "Estimate",

@@ -15,6 +15,7 @@ LEVEL = 0.95
 # A share of 1/e of the draws lacks the only patient with a finding, and the others repeat that patient: their spread
 # would say nothing. Of two patients with a finding, a share of 1/e² (.14) lacks both.
 MOST_LOST = 0.25
+MACRO = "macro"  # what the mean over classes is called
 ONE_PATIENT = "no interval: one patient"
 
 

@@ -16,9 +16,10 @@ from torch import Tensor
 
 from ...errors import CxrError
 from ...figures.overlays import HeatPanel, plot_heat_maps
-from ...metrics.binary import MACRO, Mode, lacking
+from ...metrics.binary import Mode, lacking
 from ...metrics.collect import collect_values
 from ...statistics.draws import Draws
+from ...statistics.estimate import MACRO
 from ...tables.scores import run_row
 from ..report import TaskReport, TaskScores
 from ..scored_images import split_table

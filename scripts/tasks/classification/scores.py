@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ...metrics.binary import (
-    MACRO,
     Mode,
     accuracy,
     all_right,
@@ -23,7 +22,7 @@ from ...metrics.binary import (
     weighted_areas,
 )
 from ...statistics.draws import Draws, Floats
-from ...statistics.estimate import Estimate, estimate, estimate_macro
+from ...statistics.estimate import MACRO, Estimate, estimate, estimate_macro
 from .calibration import predicted_probabilities, top_answer, weighted_ece
 
 SPECIFICITY = 0.9

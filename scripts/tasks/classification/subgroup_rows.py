@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ...metrics.binary import MACRO, class_aurocs
+from ...metrics.binary import class_aurocs
 from ...statistics.draws import Draws
-from ...statistics.estimate import Estimate
+from ...statistics.estimate import MACRO, Estimate
 from ...tables.scores import ScoreRow
 from .scores import class_counts
 from .subgroups import subgroups

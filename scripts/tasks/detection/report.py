@@ -14,7 +14,7 @@ from ignite.engine import Engine
 from ...figures.montage import Panel, plot_montage
 from ...figures.overlays import box_panel
 from ...statistics.draws import Draws, Floats, ratio
-from ...statistics.estimate import Estimate, estimate, estimate_band, mean_over_classes
+from ...statistics.estimate import MACRO, Estimate, estimate, estimate_band, mean_over_classes
 from ...tables.scores import ScoreRow, run_row
 from ..examples import Example
 from ..report import TaskReport, TaskScores, split_table
@@ -74,7 +74,7 @@ class DetectionReport(TaskReport):
         truths = _truths(scored, len(self.names))
         rows: list[ScoreRow] = []
         metrics: dict[str, float | None] = {}
-        groups = {"macro": list(range(len(self.names)))} | {name: [k] for k, name in enumerate(self.names)}
+        groups = {MACRO: list(range(len(self.names)))} | {name: [k] for k, name in enumerate(self.names)}
         for title, kinds in list(groups.items())[len(self.names) == 1 :]:
             boxes, images = int(truths[kinds].sum()), int((truths[kinds].sum(axis=0) > 0).sum())
             for key, words in PRECISIONS.items():
@@ -85,7 +85,7 @@ class DetectionReport(TaskReport):
                 if self.protocol == "published" and key == "map_40_75":
                     row = replace(row, scores={**row.scores, PUBLISHED: self._published(scored, draws, kinds)})
                 rows.append(row)
-                metrics[key if title == "macro" or len(self.names) == 1 else f"{key}_{title}"] = one.value
+                metrics[key if title == MACRO or len(self.names) == 1 else f"{key}_{title}"] = one.value
         more, values, details = self._alarms(chosen, scored, templates, draws)
         present = {key: value for key, value in (metrics | values).items() if value is not None}
         notes = [TRIVIAL] + ([PUBLISHED_NOTE] if self.protocol == "published" else [])

@@ -18,7 +18,7 @@ from ...metrics.collect import collect_values
 from ...metrics.hausdorff import hausdorff95
 from ...radiograph.letterbox import Letterbox
 from ...statistics.draws import Draws, Floats
-from ...statistics.estimate import mean_over_classes
+from ...statistics.estimate import MACRO, mean_over_classes
 from ...tables.scores import ScoreRow
 from ..report import TaskReport, TaskScores, split_table
 from .dice import Counts, mask_counts, per_image_dice, weighted_class_dice
@@ -76,7 +76,7 @@ class SegmentationReport(TaskReport):
         found = weighted_class_dice(scored, self.names, draws)
         metrics = {kind: float(mean_over_classes(drawn)[0]) for kind, drawn in found.items()}
         if len(self.names) > 1:
-            rows += dice_rows("macro", self.names, scored, found, published)
+            rows += dice_rows(MACRO, self.names, scored, found, published)
         masks, notes = {}, ["Trivial is an empty mask for every image."]
         for name in self.names:
             found = weighted_class_dice(scored, [name], draws)

@@ -17,7 +17,6 @@ from sklearn.metrics import (
 from scripts.metrics.binary import (
     accuracy,
     all_right,
-    auroc,
     class_aurocs,
     confusion,
     decide,
@@ -25,16 +24,12 @@ from scripts.metrics.binary import (
     sensitivity,
     specificity,
     weighted_areas,
-    weighted_auprc,
     weighted_auroc,
-    weighted_sensitivity_at,
 )
 from scripts.statistics.draws import Draws
 from scripts.statistics.estimate import mean_over_classes
 from scripts.tasks.classification.calibration import predicted_probabilities
 from scripts.tasks.classification.thresholds import best_f1_threshold
-
-ONES = Draws.once(200)
 
 
 def case(prevalence=0.5, levels=None, n=200, seed=0):
@@ -61,22 +56,21 @@ CASES = pytest.mark.parametrize(
 
 
 @CASES
-def test_average_precision_equals_sklearn(prevalence, levels):
+def test_areas_equal_sklearn(prevalence, levels):
     labels, scores, draws = case(prevalence, levels)
-    assert weighted_auprc(labels, scores, ONES)[0] == pytest.approx(average_precision_score(labels, scores), abs=1e-12)
-    expected = [average_precision_score(repeated(labels, w), repeated(scores, w)) for w in each(draws)]
-    np.testing.assert_allclose(weighted_auprc(labels, scores, draws), expected, atol=1e-12)
+    area, precision, _ = weighted_areas(labels, scores, draws)
+    for found, score in ((area, roc_auc_score), (precision, average_precision_score)):
+        expected = [score(repeated(labels, w), repeated(scores, w)) for w in each(draws)]
+        np.testing.assert_allclose(found, expected, atol=1e-12)
 
 
-@CASES
-def test_areas_of_one_pass_equal_those_by_themselves(prevalence, levels):
-    labels, scores, draws = case(prevalence, levels)
-    area, precision, sensitive = weighted_areas(labels, scores, draws)
-    expected = [roc_auc_score(repeated(labels, w), repeated(scores, w)) for w in each(draws)]
-    np.testing.assert_allclose(area, expected, atol=1e-12)
-    assert auroc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
-    np.testing.assert_array_equal(precision, weighted_auprc(labels, scores, draws))
-    np.testing.assert_array_equal(sensitive, weighted_sensitivity_at(labels, scores, draws))
+def test_unknown_labels_are_left_out():
+    labels, scores, draws = case()
+    known = np.arange(200) % 3 > 0
+    holes = np.where(known, labels, np.nan)
+    expected = weighted_areas(labels[known], scores[known], draws[known])
+    for found, wanted in zip(weighted_areas(holes, scores, draws), expected, strict=True):
+        np.testing.assert_allclose(found, wanted, atol=1e-12)
 
 
 @CASES
@@ -86,15 +80,15 @@ def test_sensitivity_at_a_specificity_is_a_point_of_sklearns_curve(prevalence, l
     for w in each(draws):
         false, true, _ = roc_curve(repeated(labels, w), repeated(scores, w), drop_intermediate=False)
         expected.append(true[1 - false >= 0.9 - 1e-12].max())
-    np.testing.assert_allclose(weighted_sensitivity_at(labels, scores, draws), expected, atol=1e-12)
+    np.testing.assert_allclose(weighted_areas(labels, scores, draws)[2], expected, atol=1e-12)
 
 
 def test_the_specificity_asked_for_is_allowed_itself():
     # One of ten negatives above both positives: specificity is 0.9 where both are found.
     labels = np.array([0, 1, 1] + [0] * 9)
     scores = np.arange(12)[::-1]
-    assert weighted_sensitivity_at(labels, scores, Draws.once(12), 0.9) == [1.0]
-    assert weighted_sensitivity_at(labels, scores, Draws.once(12), 0.95) == [0.0]
+    assert weighted_areas(labels, scores, Draws.once(12), 0.9)[2] == [1.0]
+    assert weighted_areas(labels, scores, Draws.once(12), 0.95)[2] == [0.0]
 
 
 @CASES
@@ -118,8 +112,8 @@ def test_a_draw_without_what_a_score_needs_is_nan():
     counts = confusion(labels, scores > 0.3, draws)
     for found, expected in (
         (weighted_areas(labels, scores, draws)[0], [np.nan, np.nan, np.nan]),
-        (weighted_auprc(labels, scores, draws), [np.nan, 1, np.nan]),
-        (weighted_sensitivity_at(labels, scores, draws), [np.nan, np.nan, np.nan]),
+        (weighted_areas(labels, scores, draws)[1], [np.nan, 1, np.nan]),
+        (weighted_areas(labels, scores, draws)[2], [np.nan, np.nan, np.nan]),
         (f1(counts), [np.nan, 1, np.nan]),
         (sensitivity(counts), [np.nan, 1, np.nan]),
         (specificity(counts), [0.5, np.nan, np.nan]),
@@ -130,10 +124,9 @@ def test_a_draw_without_what_a_score_needs_is_nan():
 
 def test_a_large_set_is_scored_a_few_draws_at_a_time(monkeypatch):
     labels, scores, draws = case()
-    whole = weighted_auprc(labels, scores, draws), weighted_sensitivity_at(labels, scores, draws, 0.8)
+    whole = weighted_areas(labels, scores, draws, 0.8)
     monkeypatch.setattr("scripts.statistics.draws.CHUNK", 1000)
-    np.testing.assert_array_equal(weighted_auprc(labels, scores, draws), whole[0])
-    np.testing.assert_array_equal(weighted_sensitivity_at(labels, scores, draws, 0.8), whole[1])
+    np.testing.assert_array_equal(weighted_areas(labels, scores, draws, 0.8), whole)
 
 
 def test_four_wrong_answers_of_four_classes_are_not_half_right():

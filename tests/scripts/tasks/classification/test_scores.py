@@ -14,8 +14,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from scripts.metrics.binary import MACRO
 from scripts.statistics.draws import Draws
+from scripts.statistics.estimate import MACRO
 from scripts.tasks.classification.calibration import predicted_probabilities
 from scripts.tasks.classification.scores import class_counts, constant_accuracy, score_classes
 from scripts.tasks.classification.subgroups import subgroups
