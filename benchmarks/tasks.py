@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import time
@@ -14,6 +13,7 @@ import torch
 from torch import nn
 
 from benchmarks.measure import Row
+from bundle.processes import process_context
 from scripts.engine.autocast import AutocastInferer
 from scripts.root import CONFIGS
 from scripts.tasks.prepare import parameter_groups, prepare_network
@@ -174,9 +174,5 @@ def _memory(what: str, against: str, ours: float, theirs: float) -> Row:
 
 def _in_a_process(work: Callable[..., Cost], *arguments: Any, **options: Any) -> Cost:
     """A process of its own, since a peak never falls; from a server that has paid for the imports."""
-    method = "spawn" if os.name == "nt" else "forkserver"
-    context = multiprocessing.get_context(method)
-    if method == "forkserver":
-        context.set_forkserver_preload([__name__])
-    with ProcessPoolExecutor(1, context) as pool:
+    with ProcessPoolExecutor(1, process_context(__name__)) as pool:
         return pool.submit(work, *arguments, **options).result()

@@ -1,12 +1,30 @@
-"""A child process with a line to its parent."""
+"""How processes of our own are started, and a child with a line to its parent."""
 
 from __future__ import annotations
 
+import multiprocessing
+import sys
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any
 
 from scripts.errors import CxrError
+
+# Never a fork of this process: the child would have the locks of its threads and not the threads, and OpenCV waits for
+# the pool that it has inherited without end. A clean server process pays for the imports and is copied instead.
+METHOD = "spawn" if sys.platform == "win32" else "forkserver"
+
+
+def process_context(preload: str) -> Any:
+    """multiprocessing's context for worker processes.
+
+    Args:
+        preload: module to import once for all of them.
+    """
+    context = multiprocessing.get_context(METHOD)
+    if METHOD == "forkserver":
+        context.set_forkserver_preload([preload])
+    return context
 
 
 def start_process(context: Any, serve: Callable[..., None], *args: Any, daemon: bool) -> tuple[Any, Connection]:

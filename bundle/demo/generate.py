@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from scripts.errors import CxrError
 
+from ..processes import process_context
 from .dicom import write_dx
 from .frame import MM_PER_UNIT, Mask
 from .plan import FINDINGS, Study, plan_studies
@@ -92,7 +93,7 @@ def make_demo(
     if workers == 1:
         rows = list(bar(map(make, plans)))
     else:
-        with ProcessPoolExecutor(workers) as pool:
+        with ProcessPoolExecutor(workers, process_context(__name__)) as pool:
             rows = list(bar(pool.map(make, plans, chunksize=4)))
 
     patients = len({plan.patient for plan in plans})

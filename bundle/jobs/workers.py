@@ -9,18 +9,14 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ..processes import start_process
+from ..processes import process_context, start_process
 
-# See bundle.prepare.pool: a clean server process that has paid for the imports. A worker forked from it has no CUDA
-# context yet, so each can open its own.
-_METHOD = "spawn" if sys.platform == "win32" else "forkserver"
 _FAREWELL = 10.0  # seconds
 Work = Callable[[Any, str], Any]  # (task, device) -> result
 
@@ -58,9 +54,7 @@ def run_on(
     Raises:
         CxrError: when a worker cannot even start.
     """
-    context = multiprocessing.get_context(_METHOD)
-    if _METHOD == "forkserver":
-        context.set_forkserver_preload([preload])
+    context = process_context(preload)
     threads = max(1, _cores() // len(devices))
     queue, pool = iter(tasks), []
     try:

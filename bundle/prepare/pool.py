@@ -5,7 +5,6 @@ concurrent.futures gives up the whole pool when one process dies, hence a small 
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import sys
 import time
@@ -14,11 +13,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from ..processes import start_process
-
-# A clean server process that has paid for the imports and is copied for each worker; forking the parent itself would
-# copy its threads' locks (the progress bar's among them).
-_METHOD = "spawn" if sys.platform == "win32" else "forkserver"
+from ..processes import process_context, start_process
 
 
 @dataclass(frozen=True)
@@ -60,9 +55,7 @@ def guarded_map(
     Raises:
         CxrError: when a worker cannot even start.
     """
-    context = multiprocessing.get_context(_METHOD)
-    if _METHOD == "forkserver":
-        context.set_forkserver_preload([preload])
+    context = process_context(preload)
     queue, pool = iter(tasks), []
     try:
         pool = [_start(context, setup, limits) for _ in range(workers)]

@@ -13,6 +13,7 @@ import pytest
 from matplotlib.figure import Figure
 from sklearn.metrics import roc_auc_score
 
+from bundle import processes
 from bundle.jobs import workers as worker
 from bundle.jobs.progress import remaining_seconds
 from bundle.jobs.record import Record, read_record
@@ -176,7 +177,7 @@ def test_failed_and_killed_cells_are_recorded_and_only_they_are_run_again(out, c
 
 
 def test_workers_take_no_more_threads_than_the_machine_s_user_grants(monkeypatch):
-    monkeypatch.setattr(worker, "_METHOD", "spawn")  # a fork server keeps the environment that it was started with
+    monkeypatch.setattr(processes, "METHOD", "spawn")  # a fork server keeps the environment that it was started with
     monkeypatch.setattr(worker, "_cores", lambda: 4)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert [result for _, result, _ in worker.run_on(["cpu"], torch_threads, [0], "torch")] == [None, 1]

@@ -73,6 +73,15 @@ def test_no_modules_import_each_other_in_a_circle(architecture: dict[str, Any]) 
     assert len(list(TopologicalSorter(graph).static_order())) == len(graph)
 
 
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PROJECT).as_posix())
+def test_no_process_is_a_fork_of_one_with_threads(path: Path) -> None:
+    """A pool's default on Linux is a fork; with OpenCV's threads in the parent, its children never end."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[-1] in ("ProcessPoolExecutor", "Pool"):
+            assert "process_context" in ast.unparse(node), ast.unparse(node)
+        assert not (isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.fork", "multiprocessing.Process"))
+
+
 def targets(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if "_target_" in value:
