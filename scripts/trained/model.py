@@ -173,8 +173,7 @@ class Model:
     @cached_property
     def _predictor(self) -> tuple[Any, Any]:
         """The task's inferer, and its writer, which describes an image and leaves no file."""
-        handlers = self._part(self.config, "handlers")
-        writer = next(handler for handler in handlers if hasattr(handler, "describe"))
+        writer = self._part(self.config, "writer")
         for name, value in {"overlays": False, "format": "rle", "label_map": False}.items():
             if hasattr(writer, name):
                 setattr(writer, name, value)

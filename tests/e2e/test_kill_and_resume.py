@@ -31,7 +31,7 @@ def test_kill_then_sigterm_then_the_rest(
     common = tiny_overrides | {"bundle_root": tmp_path, "run_name": name, "config_file": "configs/train.json"}
 
     # 1. Killed at a random step: saved after every one, so mostly within an epoch, and half of the times within a save.
-    every = {"train#handlers#0#every_minutes": 0}
+    every = {"save#every_minutes": 0}
     when = (str(random.randint(2, 8)), random.choice(["before", "after"]))
     killed = monai_command("run", "training", launcher=(AT_A_SAVE, *when, "SIGKILL", "own"), overrides=common | every)
     told = killed.communicate()[0]

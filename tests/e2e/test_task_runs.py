@@ -144,10 +144,7 @@ def test_a_probe_on_cached_features_is_the_probe_on_images(
     """The same head comes out whether the frozen encoder looks once or at every step."""
     settings = task_overrides("classification") | {"augment": False, "standardize": False, "epochs": 2}
     run_config(["classification/train.json"], tmp_path / "cached", **settings)
-    looking = run_config(["classification/train.json"], tmp_path / "looking", run=False, **settings)
-    looking.parser["train#handlers#3#enabled"] = False
-    looking.initialize()
-    looking.run()
+    run_config(["classification/train.json"], tmp_path / "looking", **settings, **{"cache_features#enabled": False})
     heads = [
         torch.load(tmp_path / kind / "models/classification/model.pt", weights_only=True)
         for kind in ("cached", "looking")

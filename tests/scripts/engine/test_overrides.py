@@ -52,7 +52,7 @@ def test_the_command_line_is_read_as_fire_reads_it(line: str, pairs: dict[str, s
         "--resume",
         "--train#trainer#max_epochs 1",
         "--train::trainer::max_epochs 1",
-        "--train#handlers#0#every_minutes 0",  # an argument that the config leaves at its default
+        "--save#every_minutes 0",  # an argument that the config leaves at its default
         "--optimizer#betas (0.8,0.9)",
         "--network_def#widen_factor 0.5",  # of a target that is itself a switch
         "--train#dataset#_disabled_ True",
@@ -78,6 +78,7 @@ def test_valid_overrides_pass(train_json: str, line: str) -> None:
         ("--train#trainr#max_epochs 1", "--train#trainr#max_epochs: "),
         ("--optimizer#beta 1", "--optimizer#beta: "),
         ("--epochs#x 1", "--epochs#x: "),
+        ("--save#every_minute 0", "--save#every_minute: .*no such id"),
         ("--train#handlers#99#path x", "no such id"),
         ("--resume false", "--resume false: it takes True or False: write False"),
         ("--amp=false", "--amp false: it takes True or False: write False"),

@@ -32,6 +32,9 @@ PARTS = {
     "cached", "network", "network_def", "model", "detector", "method", "loss", "optimizer", "total_steps",
     "lr_scheduler", "prepare_batch", "load_image", "load_target", "to_encoder", "preprocessing", "postprocessing",
     "dataset", "dataloader", "inferer", "handlers", "evaluator", "text_store", "adaptor_options",
+    # Handlers that the tasks share.
+    "save", "check_features", "progress", "clip", "schedule", "validation", "history", "best", "training_pictures",
+    "tracking", "leave_out", "load_weights", "evaluation_tracking",
 }  # fmt: skip
 
 
