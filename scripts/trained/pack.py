@@ -19,7 +19,10 @@ from ..root import CONFIGS, FOLDER, PACKAGE
 from .configs import read_config
 
 # Of the run that trained, and not of the network.
-_NOT_OF_THE_NETWORK = ("task", "method", "encoder_weights", "encoder_mean", "encoder_std", "fraction", "fold", "seed")
+_NOT_OF_THE_NETWORK = (
+    *("task", "method", "encoder_weights", "encoder_mean", "encoder_std", "fraction", "fold", "seed"),
+    "score_threshold",  # training validates with nearly all boxes; inference has its own
+)
 
 
 @dataclass(frozen=True)

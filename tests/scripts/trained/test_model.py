@@ -114,6 +114,7 @@ def test_it_predicts_as_inference_does(
     entries = {entry["image"]: entry for entry in written["images"]}
     model = load(models / "model.pt", precision="float32")
     assert (model.task, model.names) == (task, overrides["names"])
+    assert model.config.get("score_threshold") == (0.3 if task == "detection" else None)  # of inference.json
     for file, found in zip(files, model.predict(files), strict=True):
         expected = entries[file.name]
         if task == "classification":
