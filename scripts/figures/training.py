@@ -125,6 +125,7 @@ def draw_spectrum(axes: Axes, values: ArrayLike, name: str, index: int) -> None:
     found = np.asarray(values, dtype=float)
     found = found[found > 0]
     axes.set_yscale("log")
+    _plain_numbers(axes)
     if not len(found):
         axes.plot([], [], color=color(index), label=f"{name}: collapsed to a point")
         return
@@ -143,8 +144,13 @@ def log_scale_if_wide(axes: Axes, values: ArrayLike) -> None:
     if len(found) and found.min() > 0 and found.max() > 20 * found.min():
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-        axes.yaxis.set_minor_formatter(NullFormatter())
+        _plain_numbers(axes)
+
+
+def _plain_numbers(axes: Axes) -> None:
+    """0.01 and not 10^-2: formulas are switched off, for names with dollars (`style`)."""
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.yaxis.set_minor_formatter(NullFormatter())
 
 
 def draw_curve(axes: Axes, rows: Sequence[Row], name: str, label: str, index: int) -> None:
