@@ -109,9 +109,14 @@ def test_the_pack_tells_of_its_method(method: str, packed: Callable[[str], Path]
     card = json.loads((root / "models" / "model.json").read_text())
     assert card == json.loads((root / "models" / "pretraining.json").read_text())
     assert card["settings"]["method"] == method and card["best"]["epoch"] == 1
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_metadata_keep_to_the_zoos_schema(method: str, packed: Callable[[str], Path]) -> None:
     schema = PROJECT.parent / "shared" / "reference" / "schema" / "meta_schema_20240725.json"
     if not schema.is_file():
-        pytest.skip(f"no copy of the schema at {schema}")
+        pytest.skip(f"no copy of the schema at {schema}: it lies beside the project, not in it")
+    metadata = json.loads((packed(method) / "configs" / "metadata.json").read_text())
     validate(metadata, json.loads(schema.read_text()))
 
 
