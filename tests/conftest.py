@@ -37,6 +37,13 @@ for _name, _value in _ENVIRONMENT.items():
 preload_libraries()
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Bytes are named by their argument: what a compressor or a library wrote can hold the time, and the processes of
+    pytest-xdist must collect one and the same list.
+    """
+    return argname if isinstance(val, bytes) and not val.isascii() else None
+
+
 def pytest_collection_finish() -> None:
     """What the imports have left stays: the garbage collector need not look through it at every turn. Exporters make
     objects by the million and few cycles, so that it need not turn as often either (measured: 15 % of an export).
