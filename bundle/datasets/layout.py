@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from .facts import Facts
+
 
 @dataclass
 class Manifest:
@@ -16,8 +18,8 @@ class Manifest:
 
     Args:
         table: columns `image` (absolute path), `image_id, patient_id, study_id`, optionally `split` and the optional
-            columns of the study table. Index 0..n-1 = row of the source, so that a message about a row can be looked
-            up.
+            columns of the study table; `exclude_reason` of an image that is known to be none of use, which is then not
+            opened. Index 0..n-1 = row of the source, so that a message about a row can be looked up.
         source: folder that the paths start from.
         notes: what a person should know about the reading (such as boxes of unknown images), one line each.
     """
@@ -29,8 +31,11 @@ class Manifest:
 
 @dataclass(frozen=True)
 class Layout:
-    """A way in which data sets lie on disk: its command-line arguments, and a function from these to a manifest."""
+    """A way in which data sets lie on disk: its command-line arguments, and a function from these to a manifest; of a
+    public set its facts.
+    """
 
     help: str
     add_arguments: Callable[[ArgumentParser], None]
     read: Callable[[Namespace], Manifest]
+    facts: Facts | None = None

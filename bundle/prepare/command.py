@@ -23,20 +23,23 @@ from scripts.output_folder import check_folder, check_path
 from scripts.text.language_model import FrozenLanguageModel
 from scripts.text.store import TextStore
 
-from ..datasets import LAYOUTS, Manifest
+from ..datasets import LAYOUTS, Manifest, counts_note
 from . import audit, audit_figure
 from .assemble import assemble
+from .catalogue import print_list
 from .ingest import ingest, reasons
 from .journal import has_rows
 from .look import require_images
 from .pool import Limits
 
 VERSION = 1
+LIST = "list"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     """One subcommand a layout, with the layout's own arguments and the common ones."""
     layouts = parser.add_subparsers(dest="layout", required=True, metavar="LAYOUT")
+    layouts.add_parser(LIST, help="the public data sets, the files that each wants, and where to get them")
     for name, layout in LAYOUTS.items():
         sub = layouts.add_parser(name, help=layout.help, description=layout.help)
         sub.add_argument("source", metavar="SOURCE", help="folder or table of the data set")
@@ -72,6 +75,9 @@ def main(args: Namespace) -> int:
     Raises:
         CxrError: for input that cannot be used, and for a full disk.
     """
+    if args.layout == LIST:
+        print_list(Console())
+        return 0
     try:
         return prepare(args, Console())
     except OSError as error:
@@ -86,7 +92,11 @@ def main(args: Namespace) -> int:
 def prepare(args: Namespace, console: Console) -> int:
     """Manifest → image store → study table → text store → audit; each step continues what a stopped run left."""
     check_path(Path(args.out))
-    manifest = LAYOUTS[args.layout].read(args)
+    layout = LAYOUTS[args.layout]
+    manifest = layout.read(args)
+    if layout.facts:
+        patients = manifest.table["patient_id"].nunique()
+        manifest.notes.insert(0, counts_note(layout.facts, len(manifest.table), patients))
     out = Path(args.out)
     _check(manifest, args, out)
     for note in manifest.notes:
@@ -94,8 +104,7 @@ def prepare(args: Namespace, console: Console) -> int:
     check_folder(out, "OUT")
     settings = StoreSettings(size=args.size, dtype=args.dtype, decode_size=args.size)
     limits = Limits(args.time_limit, args.memory_limit)
-    images = manifest.table["image"].tolist()
-    facts = ingest(images, manifest.source, out, settings, args.workers, limits, console, args.shard, args.retry)
+    facts = ingest(manifest, out, settings, args.workers, limits, console, args.shard, args.retry)
     for kind, count in reasons(facts).items():
         console.print(f"excluded, {kind}: {count}", highlight=False)
     if args.shard[1] > 1:
@@ -105,6 +114,7 @@ def prepare(args: Namespace, console: Console) -> int:
     record = {
         "version": VERSION,
         "layout": args.layout,
+        "facts": layout.facts.record() if layout.facts else None,
         "deidentified": args.deidentified,
         "seed": args.seed,
         **asdict(settings),

@@ -11,22 +11,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from scripts.data.image_store import ImageStoreWriter, StoreSettings
 from scripts.data.prepared import PreparedFolder
 
+from ..datasets.layout import Manifest
 from .journal import Journal
 from .pool import Failure, Limits, guarded_map
+from .work import Work
 
 WORKER = f"{__package__}.worker"
 Facts = dict[str, Any]
 
 
 def ingest(
-    images: Sequence[str],
-    source: Path,
+    manifest: Manifest,
     out: Path,
     settings: StoreSettings,
     workers: int,
@@ -35,17 +37,16 @@ def ingest(
     shard: tuple[int, int] = (0, 1),
     retry: bool = False,
 ) -> dict[int, Facts]:
-    """Decode and store the images that are not stored yet.
+    """Decode and store the images that are not stored yet; those that the manifest excludes are not opened.
 
     Args:
-        images: absolute path of each row's image; store row = position.
-        source: folder that the paths start from; the run may continue after both have moved.
+        manifest: store row = position; the run may continue after its source and OUT have moved.
         out: output folder.
         settings: the store's settings.
         workers: number of processes.
         limits: what one file may cost.
         console: where the progress bar and the reports of bad files go.
-        shard: (i, n): take the rows with row % n == i only, and leave the store open for the others.
+        shard: (i, n): take the i-th part of n of the work, and leave the store open for the others.
         retry: decode the excluded ones again.
 
     Returns:
@@ -54,26 +55,38 @@ def ingest(
     Raises:
         CxrError: the output folder was begun from something else.
     """
+    images = manifest.table["image"].tolist()
     index, shards = shard
-    with Journal(out, _made_from(images, source, settings), f"{index}-of-{shards}" if shards > 1 else "all") as journal:
-        mine = range(index, len(images), shards)
-        todo = [row for row in mine if row not in journal.rows or (retry and journal.rows[row]["exclude_reason"])]
+    made_from = _made_from(images, manifest.source, settings)
+    with Journal(out, made_from, f"{index}-of-{shards}" if shards > 1 else "all") as journal:
+        for row, reason in _excluded(manifest.table):
+            if row not in journal.rows:
+                journal.add(row, {"exclude_reason": reason})
+        work = Work(images, index, shards)
+        todo = [row for row in work.rows if row not in journal.rows or (retry and journal.rows[row]["exclude_reason"])]
         if todo:
             store = ImageStoreWriter(out, len(images), settings)
             make = partial(_make_worker, out, len(images), settings)
-            tasks = [(row, images[row]) for row in todo]
             with _progress(console) as progress:
-                bar = progress.add_task("images", total=len(mine), completed=len(mine) - len(todo))
-                for (row, _), result in guarded_map(make, tasks, workers, limits, preload=WORKER):
+                bar = progress.add_task("images", total=len(work.rows), completed=len(work.rows) - len(todo))
+                for (row, *_), result in guarded_map(make, work.tasks(todo), workers, limits, preload=WORKER):
                     facts = {"exclude_reason": result.reason} if isinstance(result, Failure) else result
                     if facts["exclude_reason"]:
                         progress.console.print(f"row {row}: {facts['exclude_reason']}", markup=False, highlight=False)
                     journal.add(row, facts)
                     progress.advance(bar)
+            for row, reason in work.lost.items():
+                journal.add(row, {"exclude_reason": reason})
             store.flush()
         if shards == 1 and not PreparedFolder(out).images.exists():
             ImageStoreWriter(out, len(images), settings).finish()
         return journal.rows
+
+
+def _excluded(table: pd.DataFrame) -> list[tuple[int, str]]:
+    """Rows that the data set's layout knows to be of no use, with the reason."""
+    given = table["exclude_reason"] if "exclude_reason" in table else pd.Series("", table.index)
+    return [(int(row), reason) for row, reason in given[given != ""].items()]
 
 
 def reasons(facts: dict[int, Facts]) -> dict[str, int]:
@@ -82,7 +95,7 @@ def reasons(facts: dict[int, Facts]) -> dict[str, int]:
     return dict(Counter(kinds).most_common())
 
 
-def _make_worker(out: Path, count: int, settings: StoreSettings) -> Callable[[tuple[int, str]], Facts]:
+def _make_worker(out: Path, count: int, settings: StoreSettings) -> Callable[[Any], Facts]:
     # Only the workers decode, so only they (their server process, once) pay for MONAI's import.
     from .worker import Ingest
 

@@ -11,6 +11,8 @@ import numpy as np
 from scripts.errors import CxrError
 from scripts.radiograph.file_kind import DICOM_SUFFIXES, PICTURE_SUFFIXES, is_dicom, is_image
 
+from ..datasets.archive import exists, split_path
+
 LOOK_FOR = 200
 TRIED = 12  # names that are looked for elsewhere
 FOLDERS = 500  # that they are looked for in
@@ -27,10 +29,10 @@ def require_images(images: Sequence[str], source: Path) -> None:
         CxrError: with what was looked for, and how they are found.
     """
     some = [Path(images[row]) for row in _evenly(len(images), LOOK_FOR)]
-    there = [path for path in some if path.is_file()] or [path for path in map(Path, images) if path.is_file()]
+    there = [path for path in some if exists(path)] or [path for path in map(Path, images) if exists(path)]
     if not there:
         raise CxrError(f"none of the {len(images)} images exists below {source}; {_cure(images, source)}")
-    if not any(is_image(path) or is_dicom(path) for path in there[:LOOK_FOR]):
+    if not any(split_path(path) or is_image(path) or is_dicom(path) for path in there[:LOOK_FOR]):
         raise CxrError(
             f"none of {len(there[:LOOK_FOR])} files that the column of --image names is a DICOM, PNG, JPEG, TIFF or "
             "BMP image. Name the column of the images with --image."

@@ -17,9 +17,11 @@ from scripts.errors import CxrError, UnreadableError
 from scripts.radiograph.file_kind import is_dicom
 from scripts.radiograph.standard_image import standardize
 
+from ..datasets.archive import local_file
+
 
 class Ingest:
-    """Callable `(row, path) -> facts` that writes the row's pixels to the store in the making.
+    """Callable `(row, path, content) -> facts` that writes the row's pixels to the store in the making.
 
     return {**size, **words, **spacing, "itk_affine": meta["itk_affine"].ravel().tolist()}
 
@@ -37,10 +39,12 @@ class Ingest:
         self.dicom = CxrReader(decode_size=settings.decode_size)
         self.picture = PictureReader()
 
-    def __call__(self, task: tuple[int, str]) -> dict[str, Any]:
-        row, path = task
+    def __call__(self, task: tuple[int, str, bytes | None]) -> dict[str, Any]:
+        row, path, content = task
         try:
-            image, meta = self._read(path)
+            with local_file(path, content) as file:
+                path = str(file)
+                image, meta = self._read(path)
             pixels = standardize(
                 image,
                 self.settings.size,
