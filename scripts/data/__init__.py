@@ -7,6 +7,7 @@ from .box_transforms import BoxesToSquared
 from .items import raw_items, study_items
 from .label_policy import resolve_labels
 from .masks import LoadMasksd
+from .origin import data_sets
 from .picture_reader import PictureReader
 from .reader import CxrReader
 from .sampling import EpochSampler, StudyDataset, part_of_rank
@@ -25,6 +26,7 @@ __all__ = [
     "StandardizeRadiographd",
     "StoreReader",
     "StudyDataset",
+    "data_sets",
     "features_folder",
     "is_prepared",
     "label_names",

@@ -14,6 +14,7 @@ import pandas as pd
 from ..errors import CxrError
 from ..radiograph.views import UNKNOWN
 from .cells import read_labels
+from .findings import corresponding
 from .prepared import PreparedFolder
 from .raw_files import raw_table
 from .splits import FRACTIONS
@@ -182,12 +183,13 @@ def _with_text(items: list[dict[str, Any]], where: str) -> list[dict[str, Any]]:
 
 
 def label_values(table: pd.DataFrame, labels: Sequence[str], where: str) -> np.ndarray:
-    """`[n, c]` float32 labels of 1, 0, -1 uncertain and NaN unknown."""
+    """`[n, c]` float32 labels of 1, 0, -1 uncertain and NaN unknown; findings in any spelling, see `corresponding`."""
     known = finding_names(table.columns)
+    found = corresponding(labels, known)
     for name in labels:
-        if name not in known:
+        if found[name] is None:
             raise CxrError(f"{where}: no column 'label_{name}'; {did_you_mean(name, known, 'labels')}")
-    columns = [read_labels(table[f"label_{name}"], where) for name in labels]
+    columns = [read_labels(table[f"label_{found[name]}"], where) for name in labels]
     return np.stack(columns, axis=1).astype(np.float32) if columns else np.empty((len(table), 0), np.float32)
 
 

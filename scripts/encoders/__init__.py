@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import FeatureEncoder
-from .card import check_card, fold_note, read_card, trained_settings
+from .card import check_card, fold_note, read_card, trained_data, trained_settings
 from .factory import (
     build_encoder,
     encoder_config,
@@ -36,6 +36,7 @@ __all__ = [
     "load_weights",
     "read_card",
     "read_weights",
+    "trained_data",
     "trained_settings",
     "wrap_encoder",
 ]

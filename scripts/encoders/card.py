@@ -30,11 +30,42 @@ def read_card(weights: str | Path) -> dict[str, Any]:
 
 def trained_settings(weights: str | Path, settings: Mapping[str, Any]) -> dict[str, Any]:
     """`settings` as the card beside the weights corrects them: whether the encoder was frozen, its seed, its data; with
-    `evaluated_fold`, the run's own, where it is not the fold of the training.
+    `evaluated_fold` and `evaluated_data`, the run's own, where they are not those of the training.
     """
     card = read_card(weights)
-    other = "fold" in card and "fold" in settings and settings["fold"] != card["fold"]
-    return {**settings, **card, **({"evaluated_fold": settings["fold"]} if other else {})}
+    other = [key for key in ("fold", "data") if key in card and key in settings and settings[key] != card[key]]
+    return {**settings, **card, **{f"evaluated_{key}": settings[key] for key in other}}
+
+
+def trained_data(weights: str | Path | None) -> list[str]:
+    """Public data sets that weights have seen, by their card: `data`, and of a task's `encoder_data`."""
+    card = read_card(weights) if weights and Path(weights).is_file() else {}
+    return list(dict.fromkeys([*card.get("data", ()), *card.get("encoder_data", ())]))
+
+
+def overlap_note(trained: Mapping[str, Any]) -> str:
+    """What a reader of an evaluation has to know where the weights may have seen its images, in another public data set
+    that holds the same ones; "" where nothing speaks for it. Of one and the same set the splits keep patients apart.
+
+    Args:
+        trained: of `trained_settings`.
+    """
+    evaluated = list(trained.get("evaluated_data", trained.get("data", ())))
+    notes = [
+        _overlap(evaluated, list(trained.get(key, ())), who)
+        for key, who in (("data", "These weights were"), ("encoder_data", "The encoder was"))
+    ]
+    return " ".join(note for note in notes if note)
+
+
+def _overlap(evaluated: list[str], seen: list[str], who: str) -> str:
+    shared = [name for name in evaluated if name in seen]
+    if not shared or evaluated[0] == seen[0]:
+        return ""
+    return (
+        f"{who} trained on {seen[0]}, and the images of {evaluated[0]} that are scored here are in part the same "
+        f"({', '.join(shared)}): test images may be among those that it saw, and the scores too good."
+    )
 
 
 def fold_note(trained: Mapping[str, Any]) -> str:

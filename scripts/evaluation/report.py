@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from ..atomic import write_text_atomically
 from ..data.splits import patient_note
+from ..encoders.card import overlap_note
 from ..encoders.panel import PIXELS, RANDOM
 from ..errors import CxrError
 from ..figures.training import plot_spectrum
@@ -58,6 +59,7 @@ class EvaluationReport:
         shared_space: projects the features of one member, the reports and the prompts; None leaves this part out.
         resamples: of the bootstrap.
         index: of the retrieval by finding, `exact` or `faiss`; see `scripts.metrics.nearest`.
+        settings: of the encoder's training and this run; see `scripts.encoders.trained_settings`.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class EvaluationReport:
         shared_space: SharedSpace | None = None,
         resamples: int = 1000,
         index: Index = "exact",
+        settings: Mapping[str, Any] | None = None,
     ) -> None:
         if protocol not in ("split", "5-fold"):
             raise CxrError(f"protocol must be split or 5-fold, not {protocol!r}.")
@@ -77,6 +80,7 @@ class EvaluationReport:
         self.shared_space = shared_space
         self.resamples = resamples
         self.index = index
+        self.settings = settings or {}
 
     def attach(self, engine: Engine) -> None:
         """Registers on the evaluator."""
@@ -109,11 +113,12 @@ class EvaluationReport:
         columns = {key: [value for _, columns in seen for value in columns.get(key, [])] for key in seen[0][1]}
         # An array of str is as wide as its longest: one long report would cost gigabytes.
         self.columns = {k: np.asarray(v, dtype=object if k == "report" else None) for k, v in columns.items()}
+        notes = (patient_note(pd.Series(self.columns["patient_id"])), overlap_note(self.settings))
         result: dict[str, Any] = {
             "images": len(self.columns["patient_id"]),
             "unreadable_images": int(engine.state.metrics.get("left_out", 0)),
             "patients": len(np.unique(self.columns["patient_id"])),
-            "note": patient_note(pd.Series(self.columns["patient_id"])),
+            "note": " ".join(note for note in notes if note),
             "protocol": self.protocol,
             "geometry": {name: latent_geometry(value) for name, value in features.items()},
         }

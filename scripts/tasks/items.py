@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
+from ..data.findings import corresponding
 from ..data.items import did_you_mean, keep_rows, make_items, usable_rows
 from ..data.sources import load_table
 from ..data.splits import split_by_fold
@@ -17,6 +18,7 @@ from ..data.studies import check_rows
 from ..errors import CxrError
 
 Items = list[dict[str, Any]]
+Absent = Literal["refuse", "unknown"]
 logger = logging.getLogger(__name__)
 
 
@@ -25,11 +27,12 @@ def task_items(
     names: Sequence[str],
     kind: str,
     known: Callable[[pd.DataFrame, str], list[str]],
-    targets: Callable[[pd.DataFrame, str], Items],
+    targets: Callable[[pd.DataFrame, str, list[str | None]], Items],
     split: str | Sequence[str] | None = None,
     view: str | Sequence[str] | None = None,
     fraction: int = 100,
     fold: int | None = None,
+    absent: Absent = "refuse",
 ) -> Items:
     """Items of a task; images about which nothing is known are left out, and counted in the log.
 
@@ -43,9 +46,12 @@ def task_items(
         names: of the targets, in the order of the network's outputs.
         kind: what messages call the targets.
         known: names that a table has, from the table and what messages call it.
-        targets: of each row, from the same; {} where nothing is known.
+        targets: of each row, from the same and the source's own spelling of each name (see
+            `scripts.data.findings.corresponding`; None for one that it lacks); {} where nothing is known.
         split, view, fraction: see `scripts.data.study_items`.
         fold: k = the k-th turn of a cross-validation in place of the table's split: test is fold k, val the next one.
+        absent: what becomes of names that the source does not have; "unknown" is for the evaluation on another data
+            set, and wants at least one that it has.
 
     Raises:
         CxrError: a name that the source does not have, a cell that means nothing, an image with two rows (an evaluation
@@ -53,12 +59,12 @@ def task_items(
     """
     table, where = load_table(source)
     check_rows(table, where)
-    _check_names(names, known(table, where), kind, where)
+    own = _own_names(names, known(table, where), kind, where, absent)
     table = usable_rows(table)
     if fold is not None:
         table = split_by_fold(table, fold, where)
     table = keep_rows(table, split, view, fraction, where)
-    found = targets(table, where)
+    found = targets(table, where, own)
     # Labels, masks and boxes become what a task needs; the rest of an item is the same for all.
     items = [
         item | facts | target
@@ -75,14 +81,21 @@ def task_items(
     return items
 
 
-def _check_names(names: Sequence[str], known: Sequence[str], kind: str, where: str) -> None:
+def _own_names(names: Sequence[str], known: Sequence[str], kind: str, where: str, absent: Absent) -> list[str | None]:
+    """The source's spelling of each name; what does not correspond is said."""
     if isinstance(names, str):  # what the command line's reader leaves of a list whose names it cannot read
         raise CxrError(f"names={names}: no list; quote each name: --names \"['Mass (>3 cm)','A, B+C']\"")
     if not names or len(set(names)) < len(names):
         raise CxrError(f"names={list(names)}: give each finding once; the source has {', '.join(known) or 'none'}.")
-    for name in names:
-        if name not in known:
-            raise CxrError(f"{where}: no {kind} of {name!r}; {did_you_mean(name, known, kind)}")
+    own = corresponding(names, known)
+    lacking = [name for name in names if own[name] is None]
+    if lacking and (absent == "refuse" or len(lacking) == len(names)):
+        raise CxrError(f"{where}: no {kind} of {lacking[0]!r}; {did_you_mean(lacking[0], known, kind)}")
+    if lacking:
+        logger.warning("%s: no %s of %s, which are left out", where, kind, ", ".join(lacking))
+    if other := [f"{name} is {found}" for name, found in own.items() if found not in (name, None)]:
+        logger.info("%s: of its %s, %s", where, kind, ", ".join(other))
+    return [own[name] for name in names]
 
 
 def _facts(table: pd.DataFrame) -> Items:

@@ -19,7 +19,7 @@ from monai.inferers import Inferer, SimpleInferer
 
 from ..atomic import write_text_atomically, writing
 from ..data.splits import patient_note
-from ..encoders.card import fold_note
+from ..encoders.card import fold_note, overlap_note
 from ..engine.leave_out import left_out_note
 from ..engine.tracking import without_passwords
 from ..errors import CxrError
@@ -196,7 +196,8 @@ class TaskReport(ABC):
         if self.pictures:
             self.draw(table, scores, pictures)
         parts = split_table(table)
-        found = (parts.note, left_out_note(self.dataset), patient_note(table["patient"]), fold_note(self.settings))
+        remarks = (patient_note(table["patient"]), fold_note(self.settings), overlap_note(self.settings))
+        found = (parts.note, left_out_note(self.dataset), *remarks)
         notes = [note for note in (*found, *scores.notes) if note]
         everything = [row for rows in (scores.rows, *scores.tables.values()) for row in rows]
         summary = {

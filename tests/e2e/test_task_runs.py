@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -72,6 +73,38 @@ def test_an_evaluation_leaves_scores_predictions_pictures_and_a_page(
     page = (tmp_path / "report.html").read_text()
     assert "<img" in page
     assert "http" not in page.replace("http://www.w3.org", "")
+
+
+def test_an_evaluation_on_another_data_set_takes_what_corresponds_and_says_the_rest(
+    trained_task: Trained, tmp_path: Path, prepared: Path, run_config: RunConfig, task_overrides: Overrides
+) -> None:
+    """Its findings are spelt in another way and some are lacking; the weights have seen a set that holds its images."""
+    other = tmp_path / "other"
+    shutil.copytree(prepared, other)
+    overrides = task_overrides("classification")
+    spelt, lacking = overrides["names"][0], overrides["names"][1]
+    table = pd.read_parquet(other / "studies.parquet")
+    table = table.rename(columns={f"label_{spelt}": f"label_{spelt.upper()}"}).drop(columns=f"label_{lacking}")
+    table.to_parquet(other / "studies.parquet", index=False)
+    record = json.loads((other / "prepare.json").read_text())
+    (other / "prepare.json").write_text(json.dumps(record | {"facts": {"name": "rsna", "contains": ["nih"]}}))
+    run = trained_task("classification")
+    models = tmp_path / "models"
+    shutil.copytree(run.models, models)
+    card = json.loads((models / "model.json").read_text())
+    card["settings"]["data"] = ["nih"]
+    (models / "model.json").write_text(json.dumps(card))
+    files = ["classification/train.json", "classification/evaluate.json"]
+    changed = overrides | {"dataset_dir": str(other), "ckpt_dir": str(models)}
+    run_config(files, run.root, **changed, frozen=False, output_dir=str(tmp_path / "report"))
+    summary = json.loads((tmp_path / "report" / "evaluation.json").read_text())
+    run_config(files, run.root, **overrides, frozen=False, output_dir=str(tmp_path / "own"))
+    own = json.loads((tmp_path / "own" / "evaluation.json").read_text())
+    assert summary["metrics"][f"auroc_{spelt}"] == own["metrics"][f"auroc_{spelt}"]
+    assert f"auroc_{lacking}" not in summary["metrics"]
+    notes = " ".join(summary["notes"])
+    assert f"Not scored, and left out of the macro average: {lacking}" in notes
+    assert "trained on nih, and the images of rsna" in notes
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -131,7 +131,7 @@ def _make_work(out: Path, count: int) -> Callable[[Task], tuple[dict[str, Any], 
 
     def work(task: Task) -> tuple[dict[str, Any], float, float]:
         start = time.perf_counter()
-        facts = ingest(task)
+        facts = ingest((*task, None))
         return facts, time.perf_counter() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
     return work

@@ -12,7 +12,7 @@ from ...data.items import finding_names, label_values
 from ...data.label_policy import Policies, resolve_labels
 from ...errors import CxrError
 from ...metrics.binary import Mode
-from ..items import Items, task_items
+from ..items import Absent, Items, task_items
 
 
 def classification_items(
@@ -25,11 +25,12 @@ def classification_items(
     uncertain: Policies = "ignore",
     unknown: Policies = "ignore",
     classes: Mode = "multilabel",
+    absent: Absent = "refuse",
 ) -> Items:
     """Items with `label`, float32 `(C,)`: 1, 0, NaN = left out. The columns are `label_<finding>`.
 
     Args:
-        source, split, view, fraction, fold: see `scripts.tasks.items.task_items`, also for the rest of an item.
+        source, split, view, fraction, fold, absent: see `scripts.tasks.items.task_items`, also for the rest of an item.
         names: findings, in the order of the network's logits.
         uncertain, unknown: what such labels count as; see `scripts.data.label_policy.resolve_labels`.
         classes: "multiclass" wants exactly one finding an image.
@@ -38,15 +39,21 @@ def classification_items(
         CxrError: see `scripts.tasks.items.task_items`.
     """
 
-    def labels(table: pd.DataFrame, where: str) -> Items:
-        values = resolve_labels(label_values(table, names, where), uncertain, unknown, names).astype(np.float32)
+    def labels(table: pd.DataFrame, where: str, own: list[str | None]) -> Items:
+        known = [name for name in own if name is not None]
+        values = np.full((len(table), len(names)), np.nan, np.float32)
+        values[:, [name is not None for name in own]] = label_values(table, known, where)
+        values = resolve_labels(values, uncertain, unknown, names).astype(np.float32)
+        values[:, [name is None for name in own]] = np.nan  # whatever the policy makes of cells that nobody filled
         if classes == "multiclass":
             values = _one_class(values, table.index, names, where)
         return [{} if np.isnan(row).all() else {"label": row} for row in values]
 
-    return task_items(
-        source, names, "labels", lambda table, _: finding_names(table.columns), labels, split, view, fraction, fold
-    )
+    return task_items(source, names, "labels", _names, labels, split, view, fraction, fold, absent)
+
+
+def _names(table: pd.DataFrame, where: str) -> list[str]:
+    return finding_names(table.columns)
 
 
 def _one_class(values: np.ndarray, index: pd.Index, names: Sequence[str], where: str) -> np.ndarray:

@@ -31,9 +31,8 @@ def detection_items(
     Raises:
         CxrError: see `scripts.tasks.items.task_items`.
     """
-    place = {name: index for index, name in enumerate(names)}
 
-    def target(boxes: list | None, labels: list[str] | None) -> dict[str, np.ndarray]:
+    def target(boxes: list | None, labels: list[str] | None, place: dict[str | None, int]) -> dict[str, np.ndarray]:
         if boxes is None:
             return {}
         kept = [(box, place[name]) for box, name in zip(boxes, labels or (), strict=True) if name in place]
@@ -42,8 +41,9 @@ def detection_items(
             "label": np.array([index for _, index in kept], dtype=np.int64),
         }
 
-    def targets(table: pd.DataFrame, where: str) -> Items:
-        return [target(boxes, labels) for boxes, labels in zip(*_boxes(table, where), strict=True)]
+    def targets(table: pd.DataFrame, where: str, own: list[str | None]) -> Items:
+        place = {name: index for index, name in enumerate(own)}
+        return [target(boxes, labels, place) for boxes, labels in zip(*_boxes(table, where), strict=True)]
 
     return task_items(source, names, "boxes", _names, targets, split, view, fraction, fold)
 

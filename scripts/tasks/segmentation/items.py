@@ -30,8 +30,8 @@ def segmentation_items(
         CxrError: see `scripts.tasks.items.task_items`.
     """
 
-    def masks(table: pd.DataFrame, where: str) -> Items:
-        columns = [table["mask" if name == "mask" else f"mask_{name}"].fillna("") for name in names]
+    def masks(table: pd.DataFrame, where: str, own: list[str | None]) -> Items:
+        columns = [table["mask" if name == "mask" else f"mask_{name}"].fillna("") for name in own]
         return [{"label": list(row)} if any(row) else {} for row in zip(*columns, strict=True)]
 
     return task_items(source, names, "masks", _names, masks, split, view, fraction, fold)

@@ -61,7 +61,7 @@ def facts(tmp_path_factory: pytest.TempPathFactory) -> dict[int, dict]:
     for mutant in mutants(COUNT):
         path = folder / "Quillfeather.dcm"  # a name may hold a patient's, too
         path.write_bytes(mutant.content)
-        seen[mutant.seed] = ingest((mutant.seed, str(path)))
+        seen[mutant.seed] = ingest((mutant.seed, str(path), None))
     return seen
 
 

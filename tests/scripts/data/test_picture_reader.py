@@ -120,7 +120,7 @@ def test_prepare_turns_pictures_alike(tmp_path: Path, bright_corner: np.ndarray,
     settings = StoreSettings(size=32)
     ImageStoreWriter(tmp_path, 1, settings)
     ingest = Ingest(tmp_path, 1, settings)
-    facts = ingest((0, path))
+    facts = ingest((0, path, None))
     assert (facts["exclude_reason"], facts["height"], facts["width"]) == (
         "",
         *UPRIGHT[orientation](bright_corner).shape,

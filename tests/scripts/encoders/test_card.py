@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from scripts.encoders.card import check_card, fold_note, read_card, trained_settings
+from scripts.encoders.card import check_card, fold_note, overlap_note, read_card, trained_data, trained_settings
 from scripts.errors import CxrError
 
 TRAINED = {"names": ["a", "b"], "mode": "multilabel", "image_size": 128, "frozen": False}
@@ -51,6 +52,36 @@ def test_another_fold_than_the_trained_one_is_told(weights: Path, caplog: pytest
     told = fold_note(trained_settings(weights, {"fold": None}))
     assert "trained with fold 0 and are evaluated with no fold" in told and told in caplog.text
     assert not fold_note(trained_settings(weights, {}))
+
+
+@pytest.mark.parametrize(
+    ("card", "evaluated", "told"),
+    [
+        ({"data": ["nih"]}, ["rsna", "nih"], "These weights were trained on nih, and the images of rsna .*(nih)"),
+        ({"data": ["rsna", "nih"]}, ["nih"], "trained on rsna, and the images of nih"),
+        ({"data": ["rsna", "nih"]}, ["siim", "nih"], "trained on rsna, and the images of siim"),
+        ({"data": ["rsna", "nih"], "encoder_data": ["nih"]}, ["rsna", "nih"], "The encoder was trained on nih"),
+        ({"data": ["nih"], "encoder_data": ["nih"]}, ["nih"], ""),
+        ({"data": ["mimic-cxr"], "encoder_data": []}, ["rsna", "nih"], ""),
+        ({"data": []}, [], ""),
+        ({}, ["rsna", "nih"], ""),
+    ],
+)
+def test_images_that_the_weights_may_have_seen_in_another_set_are_told(
+    weights: Path, card: dict[str, Any], evaluated: list[str], told: str
+) -> None:
+    weights.with_suffix(".json").write_text(json.dumps({"settings": card}))
+    note = overlap_note(trained_settings(weights, {"data": evaluated}))
+    assert re.search(told, note) if told else not note
+
+
+def test_what_weights_have_seen(weights: Path) -> None:
+    weights.touch()
+    assert trained_data(weights) == trained_data("random") == trained_data(None) == []
+    weights.with_suffix(".json").write_text(
+        json.dumps({"settings": {"data": ["rsna", "nih"], "encoder_data": ["nih"]}})
+    )
+    assert trained_data(weights) == ["rsna", "nih"]
 
 
 def test_a_damaged_card_is_named(weights: Path) -> None:

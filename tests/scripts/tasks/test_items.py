@@ -176,7 +176,7 @@ def test_names_of_a_source(source: Path, task: Any, names: list[str]) -> None:
         ("classification", ["opacitiy"], {}, "no labels of 'opacitiy'; did you mean 'opacity'"),
         ("classification", "[Mass (>3 cm)]", {}, r"names=\[Mass \(>3 cm\)\]: no list; quote each name: --names"),
         ("segmentation", ["ribs"], {}, "no masks of 'ribs'; it has lungs, heart"),
-        ("detection", ["Mass"], {}, "no boxes of 'Mass'; did you mean 'mass'"),
+        ("detection", ["Masss"], {}, "no boxes of 'Masss'; did you mean 'mass'"),
         ("detection", [], {}, "give each finding once; the source has mass, nodule"),
         ("detection", ["mass", "mass"], {}, "give each finding once"),
         ("segmentation", ["heart"], {"split": "test"}, "nothing is known about heart in the 1 images"),
