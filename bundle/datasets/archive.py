@@ -18,6 +18,7 @@ ZIP, TAR = (".zip",), (".tar", ".tar.gz", ".tgz")
 MOST_BYTES = 2 * 2**30
 """Of one member as it is read: more is no radiograph and no report."""
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, NotImplementedError, RuntimeError)
+State = tuple[int, int]
 logger = logging.getLogger(__name__)
 
 
@@ -50,12 +51,11 @@ def members(archive: Path) -> frozenset[str]:
     Raises:
         CxrError: it is no archive.
     """
-    state = archive.stat()
-    return _members(archive, state.st_size, state.st_mtime_ns)
+    return _members(archive, _state(archive))
 
 
 @lru_cache(maxsize=64)
-def _members(archive: Path, size: int, changed: int) -> frozenset[str]:
+def _members(archive: Path, state: State) -> frozenset[str]:
     names: list[str] = []
     try:
         names += _tar_names(archive) if is_tar(archive) else _zip_names(archive)
@@ -137,8 +137,18 @@ def local_file(path: str | Path, content: bytes | None = None) -> Iterator[Path]
         yield Path(file.name)
 
 
-@lru_cache(maxsize=8)
+def _state(archive: Path) -> State:
+    """Size and time of the last change: what is remembered of an archive holds while they do."""
+    state = archive.stat()
+    return state.st_size, state.st_mtime_ns
+
+
 def _zip(archive: Path) -> zipfile.ZipFile:
+    return _opened(archive, _state(archive))
+
+
+@lru_cache(maxsize=8)
+def _opened(archive: Path, state: State) -> zipfile.ZipFile:
     return zipfile.ZipFile(archive)
 
 
