@@ -4,11 +4,31 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import demo, nih, table
+from . import (
+    chexpert,
+    chexpert_plus,
+    covid_chestxray,
+    covidx,
+    demo,
+    dicom_folder,
+    mimic_cxr,
+    nih,
+    object_cxr,
+    openi,
+    padchest,
+    rsna,
+    siim,
+    table,
+    tbx11k,
+    vindr,
+)
 from .facts import Facts, counts_note
 from .layout import Layout, Manifest
 
-PUBLIC: tuple[ModuleType, ...] = (nih,)
+PUBLIC: tuple[ModuleType, ...] = (
+    *(mimic_cxr, chexpert, chexpert_plus, openi, padchest, nih, rsna, siim, object_cxr, vindr, covidx, tbx11k),
+    *(covid_chestxray, dicom_folder),
+)
 """Modules of public data sets: each has `FACTS`, `add_arguments` and `read`."""
 
 LAYOUTS: dict[str, Layout] = {

@@ -48,10 +48,9 @@ def read(args: Namespace) -> Manifest:
     raw = source.table("Data_Entry_2017*.csv", "Data_Entry_2017*.csv.gz")
     names = raw["Image Index"].str.strip()
     ages, notes = read_ages(raw["Patient Age"])
-    places = source.by_name((".png",))
     table = pd.DataFrame(
         {
-            "image": [str(places[name] or source.path / name) for name in names],
+            "image": source.images(names, (".png",)),
             "image_id": names,
             "patient_id": raw["Patient ID"].str.strip(),
             "study_id": names,

@@ -104,6 +104,11 @@ class Source:
         names = (path for path in self.files if path.suffix.lower() in suffixes and "__MACOSX" not in path.parts)
         return NameIndex(path for path in names if under in path.relative_to(self.path).as_posix())
 
+    def images(self, names: Iterable[str], suffixes: Sequence[str] = IMAGE_SUFFIXES, under: str = "") -> list[str]:
+        """Paths of images by their names; of one that is not there the path that says so later, as a missing file."""
+        places = self.by_name(suffixes, under)
+        return [str(places[name] or self.path / name) for name in names]
+
     def base(self, relative: Sequence[str], most: int = 50) -> tuple[Path, int]:
         """The folder that paths of a table start from, and how many of their first parts it has swallowed.
 
@@ -130,8 +135,8 @@ class Source:
 
     def _like(self, pattern: str) -> Iterator[Path]:
         for path in self._shallow(DEPTH):
-            candidates = [path / name for name in sorted(members(path))] if is_archive(path) else [path]
-            for candidate in candidates:
+            inside = [path / name for name in sorted(members(path))] if is_archive(path) and path.is_file() else []
+            for candidate in (path, *inside):
                 name = candidate.relative_to(self.path).as_posix().lower()
                 if fnmatchcase(name, pattern.lower()) or fnmatchcase(name, f"*/{pattern.lower()}"):
                     yield candidate
