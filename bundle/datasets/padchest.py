@@ -78,7 +78,7 @@ def read(args: Namespace) -> Manifest:
     table["exclude_reason"] = reasons
     if args.reports:
         table["report"] = raw["Report"]
-    both = sum("normal" in some and len(some - {"", "unchanged"}) > 1 for some in words)
+    both = sum("normal" in some and len(some) > 1 for some in words)
     notes = [f"{both} images are `normal` and something else"] if both else []
     return Manifest(table, source.path, notes)
 

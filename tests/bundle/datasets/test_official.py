@@ -41,6 +41,15 @@ def test_a_missing_part_is_drawn_from_train_by_patient(given: list[str], drawn: 
     assert "exclude_reason" not in table
 
 
+def test_official_lists_that_leak_are_reported_and_lose_what_leaks() -> None:
+    table = pd.DataFrame({"patient_id": ["a", "a", "a", "b", "b", "c"]})
+    notes = keep_official(table, pd.Series(["train", "val", "test", "train", "val", "train"]), 0.1, seed=0)
+    reason = "patient also in a held-out part of the official lists"
+    assert table["exclude_reason"].tolist() == [reason, reason, "", reason, "", ""]
+    assert table["split"].tolist() == ["", "", "test", "", "val", "train"]
+    assert notes == ["OFFICIAL LISTS LEAK: 3 images of patients that are in two parts"]
+
+
 def test_rows_of_no_official_part_are_excluded() -> None:
     table, split = rows("train", None, "val", "test")
     table["exclude_reason"] = ["", "", "", "not a radiograph", "", "", "", ""]
