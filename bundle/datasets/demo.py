@@ -31,4 +31,4 @@ def read(args: Namespace) -> Manifest:
     known = ["--patient=patient_id", "--study=study_id", "--labels=label_*", "--boxes=boxes", "--box-labels=box_labels"]
     known += [f"--{name}={name}" for name in ("view", "report", "sex", "age")]
     known += [f"--mask={name.removeprefix('mask_')}={name}" for name in columns if name.startswith("mask_")]
-    return table.read(parser.parse_args(known, Namespace(source=str(path))))
+    return table.read(parser.parse_args(known, Namespace(source=str(path), seed=args.seed)))

@@ -11,13 +11,16 @@ import numpy as np
 import pandas as pd
 
 from scripts.data.cells import file_name, read_ages, read_labels
-from scripts.data.splits import SPLITS, split_words
+from scripts.data.splits import SPLITS, check_leakage, split_words
 from scripts.data.studies import TEXT_COLUMNS, UNION, is_path, map_masks
 from scripts.data.table_file import read_table
 from scripts.errors import CxrError
 
-from . import boxes, cells
+from . import boxes, cells, rows
+from .findings import one_hot, split_lists
 from .layout import Manifest
+from .official import add_share, keep_official
+from .run_lengths import absolute_runs
 
 LOOK_FOR = 200
 PLAIN_COLUMNS = ("study", "view", *TEXT_COLUMNS, "sex", "age", "split")
@@ -26,8 +29,13 @@ PLAIN_COLUMNS = ("study", "view", *TEXT_COLUMNS, "sex", "age", "split")
 def add_arguments(parser: ArgumentParser) -> None:
     """Column mapping; `args.source` is the table."""
     add = parser.add_argument
-    add("--image", default="image", metavar="COL", help="path of the image, from --root (default: column 'image')")
-    add("--patient", required=True, metavar="COL", help="patient: splits keep all images of one patient together")
+    add(
+        "--image",
+        default="image",
+        metavar="COL",
+        help="path of the image, from --root (default: column 'image'); or a template, 'files/p{subject:.2}/{id}.jpg'",
+    )
+    rows.add_row_arguments(parser)
     for name in PLAIN_COLUMNS:
         add(f"--{name}", metavar="COL", help=f"column of the {name}")
     add(
@@ -63,6 +71,14 @@ def add_arguments(parser: ArgumentParser) -> None:
         metavar="COL=VALUE",
         help="rows that hold no box for certain, such as findings='No Finding' beside a CSV of boxes; repeatable",
     )
+    add("--rle", choices=("absolute", "relative"), default="absolute", help="of masks: relative as SIIM-ACR's")
+    add(
+        "--label-list",
+        metavar="COL",
+        help="column that lists the findings of an image: labels of 1 and 0",
+    )
+    add("--sep", default="|", help="what parts them (|)")
+    add_share(parser)
     add("--box-labels", metavar="COL", help="JSON list column of the boxes' names")
     add("--root", metavar="DIR", help="folder that the paths start from (default: the table's folder)")
 
@@ -74,12 +90,13 @@ def read(args: Namespace) -> Manifest:
         CxrError: for a table that cannot be read or is empty, a column that is not there, or a cell that means nothing.
     """
     path = Path(args.source)
-    raw = read_table(path)
+    raw = rows.select_rows(read_table(path), args, path)
+    names = rows.image_names(raw, args, path)
     root = Path(args.root or path.parent).resolve()
     out = pd.DataFrame(
         {
-            "image": cells.column(raw, args.image, "--image", path).fillna("").map(file_name),
-            "patient_id": cells.column(raw, args.patient, "--patient", path).fillna("").str.strip(),
+            "image": names,
+            "patient_id": rows.patients(raw, names, args, path),
         }
     )
     for name in ("image", "patient_id"):
@@ -103,16 +120,23 @@ def read(args: Namespace) -> Manifest:
         )
     for column in _matching(args.labels, raw, path):
         out[f"label_{column.removeprefix('label_')}"] = read_labels(raw[column], str(path))
+    if args.label_list:
+        found = split_lists(cells.column(raw, args.label_list, "--label-list", path), args.sep)
+        out = out.join(one_hot(found, list(dict.fromkeys(name for some in found for name in some)), out.index))
     for name, column in (cells.pair(entry, "--mask") for entry in args.mask):
-        out[f"mask_{name}"] = cells.column(raw, column, "--mask", path)
+        masks = cells.column(raw, column, "--mask", path)
+        out[f"mask_{name}"] = masks.map(absolute_runs, na_action="ignore") if args.rle == "relative" else masks
     if args.no_boxes and not args.boxes:
         raise CxrError("--no-boxes says where boxes were looked for in vain; give the boxes, too, with --boxes.")
     notes += boxes.add_boxes(out, raw, args, path) if args.boxes else []
-    out["image"] = out["image"].map(lambda value: str(root / value))
+    out["image"] = rows.places(out["image"], root, args.find)
     for column in (c for c in out if c.startswith("mask_")):
         out[column] = out[column].map(lambda cell: map_masks(cell, lambda name: str(root / file_name(name))))
         notes += _missing_masks(out[column], path)
     _check_text(out, path)
+    if "split" in out and set(out["split"]) == {"train", "test"}:
+        check_leakage(out, str(path))
+        notes += keep_official(out, out["split"], args.val_share, args.seed)
     return Manifest(out, root, notes)
 
 
