@@ -81,7 +81,7 @@ def _reports(source: Source) -> Iterator[bytes]:
 
 def _report(content: bytes) -> tuple[dict[str, Any], list[str]]:
     """Ids and sections of one report, and the images that it names."""
-    if b"<!DOCTYPE" in content or b"<!ENTITY" in content:
+    if b"\0" in content or b"<!DOCTYPE" in content or b"<!ENTITY" in content:  # zeros: another encoding than UTF-8
         raise ValueError("a document type, which these files do not have")
     root = ElementTree.fromstring(content)
     number = (uid.get("id") or "").strip() if (uid := root.find("uId")) is not None else ""

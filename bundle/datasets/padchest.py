@@ -69,7 +69,7 @@ def read(args: Namespace) -> Manifest:
             "age": _ages(raw),
         }
     )
-    found = [ast.literal_eval(cell) if isinstance(cell, str) else None for cell in raw["Labels"]]
+    found = [_labels(cell) for cell in raw["Labels"]]
     table = table.join(one_hot(found, args.names, table.index))
     words = [{word.strip() for word in some or ()} for some in found]
     reasons = [
@@ -81,6 +81,16 @@ def read(args: Namespace) -> Manifest:
     both = sum("normal" in some and len(some) > 1 for some in words)
     notes = [f"{both} images are `normal` and something else"] if both else []
     return Manifest(table, source.path, notes)
+
+
+def _labels(cell: object) -> list[str] | None:
+    """Findings of a printed list; None where it says nothing of them: no list, an empty one, or `unchanged` alone."""
+    try:
+        words = ast.literal_eval(cell) if isinstance(cell, str) else []
+    except (ValueError, SyntaxError):
+        return None
+    names = [str(word).strip() for word in words] if isinstance(words, list) else []
+    return names if set(names) - {"", "unchanged"} else None
 
 
 def _ages(raw: pd.DataFrame) -> pd.Series:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bundle.datasets import padchest
 from bundle.demo.dicom import write_dx
 from scripts.errors import CxrError
 
@@ -53,6 +54,20 @@ def test_padchest_cell_by_cell(tmp_path):
 
 
 TWO = ["CXR1_1_IM-0001-3001", "CXR1_1_IM-0001-4001"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("['unchanged']", None),
+        ("[]", None),
+        ("['']", None),
+        ("['mass", None),
+        ("[' mass ', 'unchanged']", ["mass", "unchanged"]),
+    ],
+)
+def test_labels_of_padchest_that_say_nothing_are_unknown(cell, found):
+    assert padchest._labels(cell) == found
 
 
 def report(number: int, images: list[str], **sections: str) -> str:

@@ -65,7 +65,8 @@ def test_padchest(tables, tmp_path):
     found = read(tables, tmp_path, "padchest", {name: name})
     table = found.table
     assert len(table) == 160_861
-    assert table["label_pneumonia"].isna().sum() == 103
+    # No list, `unchanged` alone, and empty ones: they say nothing of a finding.
+    assert table["label_pneumonia"].isna().sum() == 103 + 3_705 + 777
     # By csv and ast alone: `exclude` 1,284 and ` exclude` 28, `suboptimal study` 1,546 and with a blank 294, one twice.
     assert (table["exclude_reason"] != "").sum() == 3_151
     assert "232 images are `normal` and something else" in found.notes
