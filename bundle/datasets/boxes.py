@@ -13,8 +13,7 @@ from scripts.data.table_file import column_names, read_table
 from scripts.errors import CxrError
 
 from . import cells
-
-CORNERS = ["x0", "y0", "x1", "y1"]
+from .box_lists import CORNERS, box_lists
 
 
 def add_boxes(out: pd.DataFrame, raw: pd.DataFrame, args: Namespace, path: Path) -> list[str]:
@@ -53,12 +52,8 @@ def add_boxes(out: pd.DataFrame, raw: pd.DataFrame, args: Namespace, path: Path)
             "Correct them; an image without a box has no row here, see --no-boxes."
         )
     found["image"] = found["image"].fillna("").map(file_name)
-    groups = {
-        image: (group[CORNERS].to_numpy(float).tolist(), group["label"].fillna("finding").tolist())
-        for image, group in found.groupby("image")
-    }
-    pairs = [groups.get(image, (None, None)) for image in out["image"]]
-    boxes, names = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    found["label"] = found["label"].fillna("finding")
+    boxes, names = box_lists(found, out["image"], [False] * len(out))
     check_boxes(boxes, names, str(file))
     out["boxes"], out["box_labels"] = boxes, names
     lost = int((~found["image"].isin(out["image"])).sum())

@@ -9,7 +9,7 @@ import pandas as pd
 from scripts.data.cells import read_ages, read_labels
 
 from .facts import Expected, Facts
-from .findings import no_negatives
+from .label_lists import no_negatives
 from .layout import Manifest
 from .official import add_share, keep_official
 from .source import Source

@@ -6,21 +6,22 @@ public code has it, for the set itself could not be had.
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from scripts.data.cells import read_ages
 from scripts.data.splits import split_words
+from scripts.errors import CxrError
 
 from .chexpert import NAMES
 from .facts import Facts
-from .findings import no_negatives
+from .label_lists import no_negatives
 from .layout import Manifest
 from .official import add_share, keep_official
-from .source import Source
+from .source import Source, parse_json
 
 FACTS = Facts(
     name="chexpert-plus",
@@ -66,7 +67,7 @@ def read(args: Namespace) -> Manifest:
     split = split_words(raw["split"]).replace("val", "test")
     notes += ["there is no test part: `valid` is it", *keep_official(table, split, args.val_share, args.seed)]
     if file := source.find("chexbert_labels/report_fixed.json", "report_fixed.json"):
-        labels = _labels(source.text(file) or "")
+        labels = _labels(source.text(file) or "", file)
         for name in (name for name in NAMES if name in labels):
             table[f"label_{name}"] = paths.map(labels[name]).astype(float)
         notes += no_negatives(table.filter(like="label_"))
@@ -81,6 +82,8 @@ def _images(source: Source, paths: pd.Series) -> list[str]:
     return [str(base.joinpath(*name.split("/")[dropped:])) for name in names]
 
 
-def _labels(lines: str) -> pd.DataFrame:
-    rows = pd.DataFrame([json.loads(line) for line in lines.splitlines() if line.strip()])
+def _labels(lines: str, file: Path) -> pd.DataFrame:
+    rows = pd.DataFrame([parse_json(line, str(file)) for line in lines.splitlines() if line.strip()])
+    if "path_to_image" not in rows:
+        raise CxrError(f"{file}: its lines have no `path_to_image`, by which labels are matched; they have others.")
     return rows.drop_duplicates("path_to_image").set_index("path_to_image").replace({None: np.nan})

@@ -10,7 +10,7 @@ import pandas as pd
 from scripts.data.cells import read_ages
 
 from .facts import Facts
-from .findings import one_hot
+from .label_lists import one_hot
 from .layout import Manifest
 from .source import Source
 

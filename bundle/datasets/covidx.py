@@ -11,7 +11,7 @@ import pandas as pd
 from scripts.errors import CxrError
 
 from .facts import Expected, Facts
-from .findings import one_hot
+from .label_lists import one_hot
 from .layout import Manifest
 from .official import add_share, keep_official
 from .source import Source
@@ -35,14 +35,15 @@ ROW = re.compile(r"(?P<patient>\S+)\s+(?P<file>.+?)\s+(?P<label>\S+)\s+(?P<origi
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    """`--val-share`: the lists have train and test alone."""
+    """`--val-share`: the lists have train and test alone; `--release` where the lists of several are there."""
+    parser.add_argument("--release", metavar="9A", help="of train_COVIDx9A.txt, where there are several (the first)")
     add_share(parser)
 
 
 def read(args: Namespace) -> Manifest:
     """Manifest of the folder `args.source`."""
     source = Source(args.source, FACTS)
-    parts = [_part(source, name) for name in ("train", "test")]
+    parts = [_part(source, name, args.release) for name in ("train", "test")]
     table = pd.concat(parts, ignore_index=True)
     names = list(dict.fromkeys([*FACTS.names, *table["label"].unique()]))
     found = [name for name in names if (table["label"] == name).any()]
@@ -53,11 +54,13 @@ def read(args: Namespace) -> Manifest:
         for origin, rows in table["label"].groupby(table["origin"])
     )
     notes.append(f"THE SOURCE OF AN IMAGE GIVES ITS CLASS AWAY ({counts}): a network can learn the hospital.")
+    if "rsna" in set(table["origin"]):
+        notes.append("the patients of its rsna images are images: those of one patient can lie in two parts")
     return Manifest(table.drop(columns=["label", "origin"]), source.path, notes)
 
 
-def _part(source: Source, name: str) -> pd.DataFrame:
-    file = source.require(f"{name}_COVIDx*.txt", f"{name}*.txt")
+def _part(source: Source, name: str, release: str | None) -> pd.DataFrame:
+    file = source.require(*([f"{name}_COVIDx{release}.txt"] if release else [f"{name}_COVIDx*.txt", f"{name}*.txt"]))
     lines = (source.text(file) or "").splitlines()
     rows = [_row(line, place, file) for place, line in enumerate(lines, 1) if line.strip()]
     raw = pd.DataFrame(rows, columns=["patient", "file", "label", "origin"])

@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+NO_PATIENT = "it names no patient: each image counts as one"
+"""Note of a set that does not say whose its images are."""
+
 
 @dataclass(frozen=True)
 class Expected:

@@ -13,7 +13,7 @@ from scripts.errors import CxrError
 from .archive import exists
 from .chexpert import NAMES
 from .facts import Expected, Facts
-from .findings import no_negatives
+from .label_lists import no_negatives
 from .layout import Manifest
 from .official import add_share, keep_official
 from .source import Source

@@ -10,7 +10,7 @@ from scripts.data.cells import read_ages
 
 from .box_lists import box_lists, from_xywh
 from .facts import Expected, Facts
-from .findings import one_hot, split_lists
+from .label_lists import one_hot, split_lists
 from .layout import Manifest
 from .official import add_share, keep_official
 from .source import Source

@@ -6,8 +6,10 @@ from argparse import ArgumentParser, Namespace
 
 import pandas as pd
 
+from scripts.errors import CxrError
+
 from .box_lists import CORNERS, around_polygon, box_lists
-from .facts import Expected, Facts
+from .facts import NO_PATIENT, Expected, Facts
 from .layout import Manifest
 from .official import add_share, keep_official
 from .source import Source
@@ -41,7 +43,7 @@ def read(args: Namespace) -> Manifest:
     table["boxes"], table["box_labels"] = box_lists(boxes, table["image_id"], [True] * len(table))
     table[f"label_{NAME}"] = table["boxes"].map(bool).astype(float)
     notes = keep_official(table, table.pop("part"), args.val_share, args.seed)
-    return Manifest(table, source.path, [*notes, "it names no patient: each image counts as one"])
+    return Manifest(table, source.path, [*notes, NO_PATIENT])
 
 
 def _part(source: Source, name: str, split: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -51,9 +53,17 @@ def _part(source: Source, name: str, split: str) -> tuple[pd.DataFrame, pd.DataF
     table = pd.DataFrame({"image_id": ids, "patient_id": ids, "study_id": ids, "part": split})
     table["image"] = source.images(images, under=name)
     rows = [
-        (image, NAME, *around_polygon([float(number) for number in shape.split()[1:]]))
-        for image, cell in zip(ids, raw["annotation"].fillna(""))
+        (image, NAME, *_box(shape, f"{name}.csv row {row}"))
+        for row, (image, cell) in enumerate(zip(ids, raw["annotation"].fillna("")))
         for shape in cell.split(";")
         if shape.strip()
     ]
     return table, pd.DataFrame(rows, columns=["image", "label", *CORNERS])
+
+
+def _box(shape: str, where: str) -> list[float]:
+    """The box around `type x y x y …`."""
+    try:
+        return around_polygon([float(number) for number in shape.split()[1:]])
+    except ValueError as error:
+        raise CxrError(f"{where}: an annotation is `type x1 y1 x2 y2 …`, several parted by `;`.") from error

@@ -56,7 +56,10 @@ def read(args: Namespace) -> Manifest:
     if not rows:
         raise CxrError(f"{source.path}: no report that names an image; {FACTS.title} has {', '.join(FACTS.files)}.")
     table = pd.DataFrame(rows)
-    table["image"] = source.images(f"{name}.png" for name in table["image_id"])
+    places = source.by_name()
+    # The DICOM files are called as the PNGs, but without CXR: 1000_IM-0003-2001.dcm.
+    found = [places[name] or places[name.removeprefix("CXR")] for name in table["image_id"]]
+    table["image"] = [str(place or source.path / name) for place, name in zip(found, table["image_id"])]
     if file := source.find("nlmcxr_dicom_metadata.csv*"):
         views = source.read_table(file)
         table["view"] = table["image_id"].map(views.drop_duplicates("imageid").set_index("imageid")["View Position"])

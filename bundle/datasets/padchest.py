@@ -8,7 +8,7 @@ from argparse import ArgumentParser, Namespace
 import pandas as pd
 
 from .facts import Expected, Facts
-from .findings import one_hot
+from .label_lists import one_hot
 from .layout import Manifest
 from .source import Source
 

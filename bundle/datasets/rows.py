@@ -14,7 +14,6 @@ from scripts.data.table_file import read_table
 from scripts.errors import CxrError
 
 from . import cells
-from .facts import Facts
 from .source import Source
 
 
@@ -119,5 +118,4 @@ def places(names: pd.Series, root: Path, find: bool) -> pd.Series:
     """Where the images are: below root by their paths, or anywhere by their names."""
     if not find:
         return names.map(lambda name: str(root / name))
-    source = Source(root, Facts("table", "the table", "", "", "", "", ("images",)))
-    return pd.Series(source.images(names.str.split("/").str[-1]), names.index, dtype=object)
+    return pd.Series(Source(root).images(names.str.split("/").str[-1]), names.index, dtype=object)

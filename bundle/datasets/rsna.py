@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 
 import pandas as pd
@@ -69,7 +68,7 @@ def _patients(source: Source) -> dict[str, str]:
     which begins with the patient's number.
     """
     file = source.find("*mapping*.json")
-    rows = json.loads(source.text(file) or "[]") if file else []
+    rows = source.json(file) if file else []
     return {
         row["subset_img_id"]: str(int(str(row["img_id"]).split("_")[0])) for row in rows if row.get("subset_img_id")
     }

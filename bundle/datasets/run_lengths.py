@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from scripts.data.studies import EMPTY
+from scripts.errors import CxrError
 
 
 def absolute_runs(relative: str) -> str:
@@ -13,7 +14,10 @@ def absolute_runs(relative: str) -> str:
     """
     if relative.strip() == EMPTY:
         return EMPTY
-    runs = np.array(relative.split(), dtype=np.int64).reshape(-1, 2)
+    numbers = relative.split()
+    if len(numbers) % 2 or not all(number.isdecimal() for number in numbers):
+        raise CxrError("a run-length string is pairs of a start and a length, or -1; one is something else.")
+    runs = np.array(numbers, dtype=np.int64).reshape(-1, 2)
     ends = runs.sum(axis=1).cumsum()
     return " ".join(f"{end - length + 1} {length}" for end, length in zip(ends.tolist(), runs[:, 1].tolist()))
 
@@ -22,4 +26,6 @@ def filled_box(box: list[float], height: int, width: int) -> str:
     """A box [x0, y0, x1, y1] as the mask that it fills, of an image of `height` × `width` pixels."""
     x0, y0, x1, y1 = (round(value) for value in box)
     x0, x1, y0, y1 = max(x0, 0), min(x1, width), max(y0, 0), min(y1, height)
-    return " ".join(f"{column * height + y0 + 1} {y1 - y0}" for column in range(x0, x1)) if y1 > y0 else EMPTY
+    return (
+        " ".join(f"{column * height + y0 + 1} {y1 - y0}" for column in range(x0, x1)) if y1 > y0 and x1 > x0 else EMPTY
+    )

@@ -8,6 +8,7 @@ import pandas as pd
 
 from scripts.data.studies import EMPTY, UNION
 
+from .archive import exists
 from .facts import Expected, Facts
 from .layout import Manifest
 from .run_lengths import absolute_runs
@@ -42,16 +43,19 @@ def read(args: Namespace) -> Manifest:
     source = Source(args.source, FACTS)
     raw = source.table("train-rle.csv", "stage_2_train.csv", "train-rle*.csv*", "*train*.csv")
     raw.columns = raw.columns.str.strip()
-    runs = raw["EncodedPixels"].fillna(EMPTY).str.strip().map(absolute_runs)
+    cells = raw["EncodedPixels"].fillna("").str.strip()
+    runs = cells.map(lambda cell: absolute_runs(cell) if cell else "")
     masks = runs.groupby(raw["ImageId"].str.strip(), sort=False).agg(_union)
     table = pd.DataFrame({"image_id": masks.index, "patient_id": masks.index, "study_id": masks.index})
     table["image"] = source.images((f"{name}.dcm" for name in masks.index), (".dcm",))
     table["mask_pneumothorax"] = masks.to_numpy()
-    table["label_Pneumothorax"] = (masks != EMPTY).to_numpy(float)
-    return Manifest(table, source.path, [NOTE])
+    table["label_Pneumothorax"] = (masks != EMPTY).astype(float).mask(masks == "").to_numpy()
+    others = len(source.by_name((".dcm",), "train")) - sum(map(exists, table["image"]))
+    notes = [f"{others} images have no row in the table and are left out"] if others > 0 else []
+    return Manifest(table, source.path, [NOTE, *notes])
 
 
 def _union(rows: pd.Series) -> str:
-    """The masks of an image; where one is drawn, a row that says "none" says nothing."""
-    drawn = [row for row in rows if row != EMPTY]
-    return UNION.join(drawn) if drawn else EMPTY
+    """The masks of an image; where one is drawn, a row that says "none" says nothing. Blank cells alone: unknown."""
+    drawn = [row for row in rows if row not in (EMPTY, "")]
+    return UNION.join(drawn) if drawn else EMPTY if (rows == EMPTY).any() else ""

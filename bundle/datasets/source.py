@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,6 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pandas as pd
 
@@ -29,16 +31,16 @@ class Source:
 
     Args:
         path: the folder; or one archive.
-        facts: of the set; messages say where it is to be had.
+        facts: of the set; messages say what it wants, and where that is to be had.
 
     Raises:
         CxrError: there is no such folder.
     """
 
-    def __init__(self, path: str | Path, facts: Facts) -> None:
+    def __init__(self, path: str | Path, facts: Facts | None = None) -> None:
         self.path, self.facts = Path(path).resolve(), facts
         if not (self.path.is_dir() or (self.path.is_file() and is_archive(self.path))):
-            raise CxrError(f"{path}: no such folder (or archive); it wants {self._wanted()}.")
+            raise CxrError(f"{path}: no such folder (or archive){self._wanted()}.")
 
     def find(self, *patterns: str) -> Path | None:
         """The first file whose name, or end of the path, is like the first pattern that any is like; upper or lower
@@ -49,7 +51,7 @@ class Source:
     def require(self, *patterns: str) -> Path:
         """`find`, or a CxrError that says which files the set has."""
         if (path := self.find(*patterns)) is None:
-            raise CxrError(f"{self.path}: no file {' or '.join(patterns)}; {self.facts.title} has {self._wanted()}.")
+            raise CxrError(f"{self.path}: no file {' or '.join(patterns)}{self._wanted()}.")
         return path
 
     def table(self, *patterns: str) -> pd.DataFrame:
@@ -78,6 +80,14 @@ class Source:
             return content.decode("utf-8-sig")
         except UnicodeDecodeError:
             return content.decode("latin-1")
+
+    def json(self, path: Path) -> Any:
+        """Content of a JSON file.
+
+        Raises:
+            CxrError: it is none.
+        """
+        return parse_json(self.text(path) or "", str(path))
 
     @cached_property
     def files(self) -> list[Path]:
@@ -128,10 +138,7 @@ class Source:
             for place in places:
                 if any(exists(place.joinpath(*path.parts[dropped:])) for path in some if len(path.parts) > dropped):
                     return place, dropped
-        raise CxrError(
-            f"none of the {len(relative)} images that the table of {self.facts.title} names is below {self.path}; "
-            f"it wants {self._wanted()}."
-        )
+        raise CxrError(f"none of the {len(relative)} images that the table names is below {self.path}{self._wanted()}.")
 
     def _like(self, pattern: str) -> Iterator[Path]:
         for path in self._shallow(DEPTH):
@@ -155,7 +162,16 @@ class Source:
         yield from archives
 
     def _wanted(self) -> str:
-        return f"{', '.join(self.facts.files)} ({self.facts.url})"
+        facts = self.facts
+        return f"; {facts.title} has {', '.join(facts.files)} ({facts.url})" if facts else ""
+
+
+def parse_json(text: str, where: str) -> Any:
+    """Content of a JSON text; a CxrError that says where, and not what, for another."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise CxrError(f"{where} is no JSON ({type(error).__name__}). Download it again.") from error
 
 
 class NameIndex:

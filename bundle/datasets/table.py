@@ -17,7 +17,7 @@ from scripts.data.table_file import read_table
 from scripts.errors import CxrError
 
 from . import boxes, cells, rows
-from .findings import one_hot, split_lists
+from .label_lists import one_hot, split_lists
 from .layout import Manifest
 from .official import add_share, keep_official
 from .run_lengths import absolute_runs

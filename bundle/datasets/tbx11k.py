@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from argparse import ArgumentParser, Namespace
 
 import pandas as pd
 
 from .box_lists import CORNERS, box_lists, from_coco
-from .facts import Expected, Facts
+from .facts import NO_PATIENT, Expected, Facts
 from .layout import Manifest
 from .official import add_share, keep_official
 from .source import Source
@@ -39,7 +38,7 @@ def read(args: Namespace) -> Manifest:
     """Manifest of the folder `args.source`."""
     source = Source(args.source, FACTS)
     files = {name: source.require(f"TBX11K_{name}.json") for name in ("train", "val")}
-    contents = {name: json.loads(source.text(file) or "{}") for name, file in files.items()}
+    contents = {name: source.json(file) for name, file in files.items()}
     parts = {image["file_name"]: name for name, content in contents.items() for image in content["images"]}
     boxes = pd.concat([from_coco(content) for content in contents.values()], ignore_index=True)
     ids = pd.Series(list(parts))
@@ -56,4 +55,4 @@ def read(args: Namespace) -> Manifest:
     notes = keep_official(table, ids.map(parts), args.val_share, args.seed)
     withheld = sum(path.parent.name == "test" and path.suffix == ".png" for path in source.files)
     notes += [f"{withheld} images of the test part are left out: their labels are withheld"] if withheld else []
-    return Manifest(table, source.path, [*notes, "it names no patient: each image counts as one"])
+    return Manifest(table, source.path, [*notes, NO_PATIENT])

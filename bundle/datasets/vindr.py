@@ -9,7 +9,7 @@ import pandas as pd
 from scripts.errors import CxrError
 
 from .box_lists import CORNERS, box_lists
-from .facts import Expected, Facts
+from .facts import NO_PATIENT, Expected, Facts
 from .layout import Manifest
 from .official import add_share, keep_official
 from .readers import merge_boxes, vote
@@ -50,27 +50,33 @@ def add_arguments(parser: ArgumentParser) -> None:
 def read(args: Namespace) -> Manifest:
     """Manifest of the folder `args.source`: `label_<finding>`, and each object once, by the rule of `merge_boxes`."""
     source = Source(args.source, FACTS)
-    parts = [_part(source, "train", args.readers)]
-    if source.find("annotations_test.csv"):
-        parts.append(_part(source, "test", args.readers))
+    names = ["train", "test"] if source.find("annotations_test.csv") else ["train"]
+    raws = {name: _annotations(source, name) for name in names}
+    # What one part has no box of is absent there, not unknown.
+    classes = sorted(set().union(*(raw["class_name"] for raw in raws.values())))
+    parts = [_part(source, name, raw, classes, args.readers) for name, raw in raws.items()]
     table = pd.concat(parts, ignore_index=True)
-    names = [name for name in table if name.startswith("label_")]
-    table[names] = table[names].astype(float)
-    split, notes = table.pop("part"), ["it names no patient: each image counts as one"]
+    labels = [name for name in table if name.startswith("label_")]
+    table[labels] = table[labels].astype(float)
+    split, notes = table.pop("part"), [NO_PATIENT]
     if len(parts) > 1:
         notes += keep_official(table, split, args.val_share, args.seed)
     return Manifest(table, source.path, notes)
 
 
-def _part(source: Source, name: str, rule: str) -> pd.DataFrame:
+def _annotations(source: Source, name: str) -> pd.DataFrame:
     raw = source.table(f"annotations_{name}.csv", f"{name}.csv")
     raw["rad_id"] = raw.get("rad_id", CONSENSUS)
     raw["class_name"] = raw["class_name"].replace(SPELLINGS)
+    return raw
+
+
+def _part(source: Source, name: str, raw: pd.DataFrame, classes: list[str], rule: str) -> pd.DataFrame:
     readers = set(raw["rad_id"])
     if rule not in ("any", "majority", *readers) and readers != {CONSENSUS}:
         raise CxrError(f"--readers {rule}: write any, majority or one of {', '.join(sorted(readers))}.")
     rule = "any" if readers == {CONSENSUS} else rule
-    votes = _votes(source, raw, name)
+    votes = _votes(source, raw, classes, name)
     labels = {f"label_{finding}": vote(votes[finding].unstack("rad_id"), rule) for finding in votes if finding != NONE}
     found = pd.DataFrame(labels)
     ids = found.index.to_series()
@@ -80,13 +86,14 @@ def _part(source: Source, name: str, rule: str) -> pd.DataFrame:
     return table.join(found).reset_index(drop=True)
 
 
-def _votes(source: Source, raw: pd.DataFrame, name: str) -> pd.DataFrame:
+def _votes(source: Source, raw: pd.DataFrame, classes: list[str], name: str) -> pd.DataFrame:
     """1 and 0 of each finding, a row an image and reader: of the table of image labels, else whose boxes there are."""
     if file := source.find(f"image_labels_{name}.csv"):
         labels = source.read_table(file).rename(columns=SPELLINGS)
         labels["rad_id"] = labels.get("rad_id", CONSENSUS)
         return labels.set_index(["image_id", "rad_id"]).apply(pd.to_numeric)
-    return pd.crosstab([raw["image_id"], raw["rad_id"]], raw["class_name"]).clip(upper=1)
+    found = pd.crosstab([raw["image_id"], raw["rad_id"]], raw["class_name"]).clip(upper=1)
+    return found.reindex(columns=classes, fill_value=0)
 
 
 def _boxes(raw: pd.DataFrame, rule: str) -> pd.DataFrame:

@@ -200,38 +200,6 @@ def doc_blocks() -> list[str]:
     return re.findall(r"```python\n(.*?)```", (PROJECT / "docs" / "prepare.md").read_text(), re.DOTALL)
 
 
-def test_the_page_brings_run_length_strings_of_siim_to_ours(tmp_path, monkeypatch):
-    """Two rows of one image, and one without; as SIIM-ACR's own mask function reads them, pixel by pixel."""
-    monkeypatch.chdir(tmp_path)
-    rows = [("a", "2 3 4 1"), ("a", "20 2"), ("b", "-1")]
-    Path("train-rle.csv").write_text("ImageId, EncodedPixels\n" + "".join(f"{name}, {rle}\n" for name, rle in rows))
-    scope: dict = {}
-    exec(next(block for block in doc_blocks() if "train-rle.csv" in block), scope)
-    expected = np.zeros((6, 5), bool)
-    for _, rle in rows[:2]:
-        flat, position = np.zeros(30, bool), 0
-        for offset, length in np.array(rle.split(), int).reshape(-1, 2):
-            position += offset
-            flat[position : position + length] = True
-            position += length
-        expected |= flat.reshape(5, 6).T
-    assert expected.sum() == 6
-    np.testing.assert_array_equal(read_mask(scope["masks"]["a"], (6, 5)), expected)
-    assert scope["masks"]["b"] == "-1"
-
-
-def test_the_page_fills_boxes(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    rows = ["a,100.0,20.0,50.0,300.0,1", "a,1000,1000,24,24,1", "b,,,,,0"]
-    Path("stage_2_train_labels.csv").write_text("\n".join(["patientId,x,y,width,height,Target", *rows]))
-    scope: dict = {}
-    exec(next(block for block in doc_blocks() if "stage_2_train_labels.csv" in block), scope)
-    expected = np.zeros((1024, 1024), bool)
-    expected[20:320, 100:150] = expected[1000:, 1000:] = True
-    np.testing.assert_array_equal(read_mask(scope["masks"]["a"], (1024, 1024)), expected)
-    assert not read_mask(scope["masks"]["b"], (1024, 1024)).any()
-
-
 def test_the_page_makes_one_mask_of_drawn_structures(shared_data, tmp_path, monkeypatch):
     """44 images were looked at, in 43 ground glass was drawn and in 15 consolidation; counts by hand from the file."""
     notes = shared_data / "covid_cxr_notes"

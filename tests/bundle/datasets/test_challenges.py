@@ -121,7 +121,9 @@ def test_covidx_cell_by_cell(tmp_path):
     assert table["label_pneumonia"].tolist() == [0, 1, 0, 0, 0, 0, 0]
     assert table["label_COVID-19"].tolist() == [0, 0, 1, 1, 0, 0, 1]
     assert table["split"].iloc[6] == "test" and (table["split"] == "val").sum() == 1
-    assert "stonybrook: COVID-19 1" in found.notes[-1] and "rsna: normal 3, pneumonia 1, COVID-19 1" in found.notes[-1]
+    notes = " ".join(found.notes)
+    assert "stonybrook: COVID-19 1" in notes and "rsna: normal 3, pneumonia 1, COVID-19 1" in notes
+    assert "the patients of its rsna images are images" in notes
     assert not {"origin", "label", "part"} & set(table)
 
 
@@ -129,3 +131,40 @@ def test_a_line_of_covidx_that_is_none_is_named(tmp_path):
     lay(tmp_path, {"train_COVIDx9A.txt": "a b c d\nonly two\n", "test_COVIDx9A.txt": "a b c d\n"})
     with pytest.raises(CxrError, match=r"train_COVIDx9A\.txt: line 2 is not `patient file class source`"):
         manifest("covidx", tmp_path)
+
+
+def test_a_release_of_covidx_is_chosen(tmp_path):
+    for part in ("train", "test"):
+        for release in ("9A", "9B"):
+            lay(tmp_path, {f"{part}_COVIDx{release}.txt": f"{part} {part}{release}.png normal cohen\n"})
+    assert manifest("covidx", tmp_path).table["image_id"].tolist() == ["train/train9A.png", "test/test9A.png"]
+    chosen = manifest("covidx", tmp_path, "--release", "9B").table
+    assert chosen["image_id"].tolist() == ["train/train9B.png", "test/test9B.png"]
+
+
+def test_siim_counts_images_without_a_row_and_takes_blanks_for_unknown(tmp_path):
+    rows = ["ImageId, EncodedPixels", "u.1,", "u.2,-1"]
+    images = {f"dicom-images-train/s/r/u.{n}.dcm": b"x" for n in (1, 2, 3)}
+    found = manifest("siim", lay(tmp_path, {"train-rle.csv": "\n".join(rows), **images}))
+    np.testing.assert_array_equal(found.table["label_Pneumothorax"], [np.nan, 0])
+    assert found.table["mask_pneumothorax"].tolist() == ["", "-1"]
+    assert found.notes[1:] == ["1 images have no row in the table and are left out"]
+
+
+@pytest.mark.parametrize(
+    ("layout", "files", "message"),
+    [
+        ("siim", {"train-rle.csv": "ImageId, EncodedPixels\nu.1,1 2 3"}, "pairs of a start and a length"),
+        ("siim", {"train-rle.csv": "ImageId, EncodedPixels\nu.1,one 2"}, "pairs of a start and a length"),
+        ("object-cxr", {"train.csv": "image_name,annotation\na.jpg,2 1 2 3\n"}, r"train\.csv row 0: an annotation"),
+        ("object-cxr", {"train.csv": "image_name,annotation\na.jpg,0 1 2 3 x\n"}, r"train\.csv row 0: an annotation"),
+        ("rsna", {"stage_2_train_labels.csv": RSNA, "mappings.json": "[{"}, r"mappings\.json is no JSON"),
+        ("rsna", {"stage_2_train_labels.csv": "image,x\na,1\n"}, "a file of RSNA .* has no .*; it should be one"),
+        ("nih", {"Data_Entry_2017_v2020.csv": "file,label\na,b\n"}, "a file of NIH ChestX-ray14 has no 'Image Index'"),
+        ("tbx11k", {"TBX11K_train.json": "{}", "TBX11K_val.json": "{}"}, "a file of TBX11K has no 'images'"),
+        ("tbx11k", {"TBX11K_train.json": "{", "TBX11K_val.json": "{}"}, r"TBX11K_train\.json is no JSON"),
+    ],
+)  # fmt: skip
+def test_damaged_files_are_named(tmp_path, layout, files, message):
+    with pytest.raises(CxrError, match=message):
+        manifest(layout, lay(tmp_path, files))

@@ -8,6 +8,8 @@ import shutil
 import numpy as np
 import pytest
 
+from scripts.errors import CxrError
+
 from .miniature import lay, manifest, pack, picture
 
 NAMES = (
@@ -115,3 +117,13 @@ def test_chexpert_plus_cell_by_cell(tmp_path):
     np.testing.assert_array_equal(table["label_Edema"], [np.nan, 1, np.nan])
     np.testing.assert_array_equal(table["label_Pneumonia"], [0, np.nan, np.nan])
     assert table["split"].iloc[2] == "test"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"), [('{"path": "a"}', "its lines have no `path_to_image`"), ('{"pa', "is no JSON")]
+)
+def test_another_label_file_of_chexpert_plus_is_named(tmp_path, lines, message):
+    files = {"PNG/train/patient00001/study1/view1_frontal.png": picture(0), "report_fixed.json": lines}
+    lay(tmp_path, {**files, "df_chexpert_plus_240401.csv": "\n".join([PLUS, PLUS_ROWS[0]])})
+    with pytest.raises(CxrError, match=rf"report_fixed\.json.*{message}"):
+        manifest("chexpert-plus", tmp_path)

@@ -84,7 +84,14 @@ def test_relative_runs(relative, absolute):
 
 @pytest.mark.parametrize(
     ("box", "runs"),
-    [([1, 2, 3, 4], "13 2 23 2"), ([-5, 0, 1, 3], "1 3"), ([8, 8, 99, 99], "89 2 99 2"), ([0, 20, 5, 30], "-1")],
+    [
+        ([1, 2, 3, 4], "13 2 23 2"),
+        ([-5, 0, 1, 3], "1 3"),
+        ([8, 8, 99, 99], "89 2 99 2"),
+        ([0, 20, 5, 30], "-1"),
+        ([20, 0, 30, 5], "-1"),
+        ([2, 3, 2, 6], "-1"),
+    ],
 )
 def test_filled_boxes_of_ten_rows(box, runs):
     assert filled_box(box, 10, 10) == runs

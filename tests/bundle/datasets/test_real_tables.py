@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from bundle.datasets import Manifest
+from scripts.data.table_file import read_table
 
 from .miniature import lay, manifest
 
@@ -70,6 +71,21 @@ def test_padchest(tables, tmp_path):
     # By csv and ast alone: `exclude` 1,284 and ` exclude` 28, `suboptimal study` 1,546 and with a blank 294, one twice.
     assert (table["exclude_reason"] != "").sum() == 3_151
     assert "232 images are `normal` and something else" in found.notes
+
+
+def test_dicom_files_of_openi_are_found_by_the_names_that_its_own_table_gives_them(tables, tmp_path):
+    """`./1000_IM-0003-2001.dcm` is image CXR1000_IM-0003-2001."""
+    raw = read_table(tables / "nlmcxr_dicom_metadata.csv.gz")
+    place = next(column for column in raw if raw[column].fillna("").str.startswith("./").any())
+    some = raw.drop_duplicates("imageid").iloc[::1500]
+    images = "".join(f'<parentImage id="{name}"/>' for name in some["imageid"])
+    files = {name.removeprefix("./"): b"x" for name in some[place]}
+    report = f'<eCitation><uId id="CXR1"/><AbstractText Label="FINDINGS">Clear.</AbstractText>{images}</eCitation>'
+    lay(tmp_path, {**files, "ecgen-radiology/1.xml": report})
+    names = {"nlmcxr_dicom_metadata.csv.gz": "nlmcxr_dicom_metadata.csv.gz"}
+    table = read(tables, tmp_path, "openi", names).table
+    assert sorted(table["image"]) == sorted(str(tmp_path / name) for name in files)
+    assert table["view"].notna().any()
 
 
 def test_rsna(tables, tmp_path):

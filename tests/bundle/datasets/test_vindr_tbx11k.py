@@ -42,10 +42,28 @@ def test_vindr_of_physionet_cell_by_cell(physionet, rule, boxes, other):
     assert table["boxes"].tolist() == [*boxes, [[1, 2, 3, 4]], []]
     assert table["box_labels"].iloc[3] == ["Other diseases"]  # as the training part calls it
     np.testing.assert_array_equal(table["label_Other diseases"], [*other, 1, 0])
-    np.testing.assert_array_equal(table["label_Cardiomegaly"].iloc[:2], [1, 0])
+    # R9 did not read c; the test part has no box of a heart, and so none is there.
+    np.testing.assert_array_equal(table["label_Cardiomegaly"], [1, 0, np.nan if rule == "R9" else 0, 0, 0])
     assert "label_No finding" not in table
     assert table["split"].iloc[3:].tolist() == ["test", "test"]
     assert sorted(table["split"].iloc[:3]) == ["train", "train", "val"]
+
+
+def test_image_labels_of_physionet_decide_where_they_are(physionet):
+    """They have the global findings, too, which nobody draws."""
+    who = {"a": ("R8", "R9", "R10"), "b": ("R8", "R9", "R10"), "c": ("R1", "R2", "R3")}
+    train = ["image_id,rad_id,Cardiomegaly,Other diseases,Pneumonia,No finding"] + [
+        f"{image},{reader},{int(image == 'a')},0,{int(image == 'b' and reader != 'R8')},0"
+        for image, readers in who.items()
+        for reader in readers
+    ]
+    test = ["image_id,Cardiomegaly,Other disease,Pneumonia,No finding", "t,0,1,0,0", "u,0,0,1,0"]
+    tables = {f"image_labels_{name}.csv": "\n".join(rows) for name, rows in (("train", train), ("test", test))}
+    lay(physionet / "annotations", tables)
+    table = manifest("vindr", physionet).table
+    assert table["label_Pneumonia"].tolist() == [0, 1, 0, 0, 1]
+    assert table["label_Other diseases"].tolist() == [0, 0, 0, 1, 0]
+    assert table["label_Cardiomegaly"].tolist() == [1, 0, 0, 0, 0]
 
 
 def test_vindr_of_kaggle(tmp_path):
