@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pydicom.data import get_testdata_file
 
 from bundle.datasets import padchest
 from bundle.demo.dicom import write_dx
@@ -146,7 +147,12 @@ def dicom_folder(tmp_path):
     }.items():  # fmt: skip
         (tmp_path / name).parent.mkdir(exist_ok=True)
         write_dx(tmp_path / name, image, uid_seed=name, tags=tags)
-    return lay(tmp_path, {"DICOMDIR": b"x", "readme.txt": "text", "b/broken.dcm": b"\0" * 128 + b"DICM\xff\xff"})
+    index = get_testdata_file("DICOMDIR", download=False)  # a real one, of pydicom's own files
+    assert isinstance(index, str)
+    return lay(
+        tmp_path,
+        {"DICOMDIR": Path(index).read_bytes(), "readme.txt": "text", "b/broken.dcm": b"\0" * 128 + b"DICM\xff\xff"},
+    )
 
 
 def test_a_dicom_folder_cell_by_cell(dicom_folder: Path):
